@@ -1,0 +1,116 @@
+//! The socket side: accepting, one task per connection, and the table of paths. Knows nothing of what the answers say.
+
+use std::sync::Arc;
+
+use http::{Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::{Provider, dev};
+use crate::answer::{self, Answer};
+use crate::call::Call;
+use crate::faces::{Endpoint, Face};
+use crate::faults::{Outcome, Seen};
+use crate::{authorize, discovery, logout, pages, token, user_flow};
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault asked for the connection to close")]
+struct Close;
+
+/// Serves until the task is aborted; its connections end with it.
+pub(super) async fn serve(listener: TcpListener, provider: Arc<Provider>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) => {
+                    let provider = Arc::clone(&provider);
+                    connections.spawn(connection(socket, provider));
+                }
+                // Out of file descriptors, or a client that left at once: neither is a reason to stop.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(socket: tokio::net::TcpStream, provider: Arc<Provider>) {
+    let service = service_fn(|request| handle(Arc::clone(&provider), request));
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn handle(provider: Arc<Provider>, request: Request<Incoming>) -> Result<Answer, Close> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !provider.site.is_host(host) {
+        let why = "This provider answers to localhost only.";
+        return Ok(answer::bytes(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", why));
+    }
+    let Ok(call) = Call::read(request).await else {
+        return Ok(answer::bytes(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", "Too large."));
+    };
+    let Some((face, endpoint)) = provider.site.endpoint(&call.path) else {
+        return Ok(page(&provider, &call).await);
+    };
+    provider.faults.record(seen(face, endpoint, &call));
+    match provider.faults.on_request(endpoint, &provider.canary) {
+        Outcome::Answer => Ok(protocol(&provider, face, endpoint, &call)),
+        Outcome::Instead(answer) => Ok(*answer),
+        Outcome::Close => Err(Close),
+        Outcome::Hang => std::future::pending().await,
+    }
+}
+
+fn seen(face: Face, endpoint: Endpoint, call: &Call) -> Seen {
+    Seen {
+        endpoint,
+        face,
+        method: call.method.to_string(),
+        params: call.query.pairs().iter().chain(call.form.pairs()).cloned().collect(),
+        authorization: call.header(header::AUTHORIZATION).map(str::to_owned),
+    }
+}
+
+fn protocol(provider: &Provider, face: Face, endpoint: Endpoint, call: &Call) -> Answer {
+    match endpoint {
+        Endpoint::Metadata => discovery::metadata(provider, face),
+        Endpoint::Keys => discovery::keys(provider, face),
+        Endpoint::Authorize => authorize::authorize(provider, face, call),
+        Endpoint::Token => token::token(provider, face, call),
+        Endpoint::Userinfo => token::userinfo(provider, face, call),
+        Endpoint::EndSession => logout::end_session(provider, call),
+        Endpoint::Revoke => token::revoke(provider, call),
+        Endpoint::Canary => answer::bytes(StatusCode::OK, "application/json", "{}"),
+    }
+}
+
+async fn page(provider: &Arc<Provider>, call: &Call) -> Answer {
+    let tenant = provider.tenant();
+    if !matches!(call.method, Method::GET | Method::HEAD | Method::POST) {
+        return pages::problem(StatusCode::METHOD_NOT_ALLOWED, &tenant, "Use GET or POST", "");
+    }
+    if let Some((id, step)) = call.path.strip_prefix("/flow/").and_then(|rest| rest.split_once('/')) {
+        return user_flow::step(provider, call, id, step).await;
+    }
+    match call.path.as_str() {
+        "/" => pages::home(provider),
+        "/mailbox" => pages::mailbox(provider),
+        "/style.css" => pages::style(),
+        "/icon.svg" | "/favicon.ico" => pages::icon(),
+        "/dev/faults" if provider.faults_over_http => dev::faults(provider, call),
+        _ => pages::not_found(&tenant),
+    }
+}
