@@ -1,0 +1,175 @@
+//! What one request is remembered as: the access line. Specified field by field in docs/access-log.md.
+//! It never holds a query, a header or a body (requirements LG-01 to LG-03).
+
+pub mod log;
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode, Uri};
+
+use crate::clock::Timestamp;
+use crate::request_id::RequestId;
+use crate::session::SessionKey;
+use crate::stop::Reason;
+
+/// The facts of one request, gathered while it is answered.
+pub struct Record {
+    /// Its name.
+    pub request_id: RequestId,
+    /// When it came.
+    pub time: Timestamp,
+    /// The other end of the connection.
+    pub client: IpAddr,
+    /// The method as sent.
+    pub method: Method,
+    /// The target as sent; only its path is ever written.
+    pub target: Uri,
+    /// The route that it was for.
+    pub route: Option<Arc<str>>,
+    /// The session that it was made with.
+    pub session: Option<SessionKey>,
+    /// Why it ended early, if it did.
+    pub reason: Option<Reason>,
+    /// Whether its session cookie opens nothing, so that the answer clears it.
+    pub clear_session: bool,
+    /// The login cookie whose attempt is over, which the answer clears.
+    pub clear_login: Option<String>,
+    /// The status of the answer.
+    pub status: StatusCode,
+}
+
+/// How access lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line, for machines.
+    Json,
+    /// Columns, for a person at a terminal.
+    Text,
+}
+
+/// The longest path written; the rest is cut off.
+const MAX_PATH: usize = 1_024;
+
+impl Record {
+    /// Appends the access line to `out`; `time` is [`Record::time`] in RFC 3339.
+    pub fn write(&self, format: Format, time: &str, duration: Duration, out: &mut String) {
+        match format {
+            Format::Json => self.write_json(time, duration, out),
+            Format::Text => self.write_text(time, duration, out),
+        }
+    }
+
+    fn write_json(&self, time: &str, duration: Duration, out: &mut String) {
+        let _ = write!(
+            out,
+            r#"{{"timestamp":"{time}","level":"INFO","target":"access","request_id":"{}","client":"{}","method":"{}","path":""#,
+            self.request_id.as_str(),
+            self.client,
+            self.method
+        );
+        escape(self.path(), out);
+        let _ = write!(out, r#"","status":{},"duration_us":{}"#, self.status.as_u16(), duration.as_micros());
+        if let Some(route) = &self.route {
+            out.push_str(r#","route":""#);
+            escape(route, out);
+            out.push('"');
+        }
+        if let Some(session) = self.session {
+            let _ = write!(out, r#","session":"{}""#, session.short());
+        }
+        if let Some(reason) = self.reason {
+            let _ = write!(out, r#","reason":"{}""#, reason.as_str());
+        }
+        out.push_str("}\n");
+    }
+
+    fn write_text(&self, time: &str, duration: Duration, out: &mut String) {
+        let _ = write!(out, "{time}  {} {:6} ", self.status.as_u16(), self.method.as_str());
+        escape(self.path(), out);
+        let _ = write!(out, "  {:.1} ms", duration.as_secs_f64() * 1_000.0);
+        if let Some(reason) = self.reason {
+            let _ = write!(out, "  {}", reason.as_str());
+        }
+        let _ = writeln!(out, "  [{}]", self.request_id.as_str());
+    }
+
+    fn path(&self) -> &str {
+        let path = self.target.path();
+        let end = (0..=MAX_PATH.min(path.len())).rev().find(|end| path.is_char_boundary(*end)).unwrap_or(0);
+        &path[..end]
+    }
+}
+
+/// JSON's escapes, which also keep a terminal from obeying what a stranger wrote.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request_id::RequestIds;
+
+    fn line(target: &str, format: Format) -> String {
+        let record = Record {
+            request_id: RequestIds::new().next(),
+            time: Timestamp(0),
+            client: [192, 0, 2, 1].into(),
+            method: Method::GET,
+            target: target.parse().expect("a target"),
+            route: Some("GET /".into()),
+            session: None,
+            reason: Some(Reason::NoRoute),
+            clear_session: false,
+            clear_login: None,
+            status: StatusCode::NOT_FOUND,
+        };
+        let mut out = String::new();
+        record.write(format, "1970-01-01T00:00:00Z", Duration::from_micros(1_500), &mut out);
+        out
+    }
+
+    #[test]
+    fn an_access_line_is_one_json_object() {
+        let parsed: serde_json::Value =
+            serde_json::from_str(&line("/a%22b\"c?code=secret", Format::Json)).expect("JSON");
+        assert_eq!(parsed["path"], "/a%22b\"c");
+        assert_eq!(parsed["status"], 404);
+        assert_eq!(parsed["duration_us"], 1_500);
+        assert_eq!(parsed["reason"], "no_route");
+        assert_eq!(parsed["route"], "GET /");
+    }
+
+    #[test]
+    fn queries_are_never_written() {
+        for format in [Format::Json, Format::Text] {
+            assert!(!line("/auth/callback?code=c0de&state=st4te", format).contains("c0de"));
+        }
+    }
+
+    #[test]
+    fn nothing_a_stranger_writes_breaks_the_line_or_the_terminal() {
+        let mut out = String::new();
+        escape("a\r\nb\u{1b}[31m\u{0}\u{9b}\u{2028}\"\\", &mut out);
+        assert_eq!(out, "a\\u000d\\u000ab\\u001b[31m\\u0000\\u009b\\u2028\\\"\\\\");
+    }
+
+    #[test]
+    fn long_paths_are_cut() {
+        let text = line(&format!("/{}", "a".repeat(5_000)), Format::Text);
+        assert!(text.len() < 1_200);
+        assert_eq!(text.lines().count(), 1);
+    }
+}

@@ -1,0 +1,148 @@
+//! What flows through the gateway: one body type for both directions, so that nothing on the hot path is boxed.
+//! It also carries the loan of an upstream connection, because the loan ends when the body does.
+
+pub mod lease;
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+
+pub use lease::Lease;
+
+/// A request or response body.
+#[derive(Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Bytes that the gateway made: pages, problem details.
+    Full(Bytes),
+    /// Streamed from the client as it arrives, counted for whoever waits for an answer.
+    Client(Incoming, Option<Progress>),
+    /// Streamed from an upstream as it arrives; the connection goes back when the body has ended.
+    Upstream(Incoming, Option<Lease>),
+    /// A static file. Boxed: the type comes from a library, and files are not the hot path.
+    File(UnsyncBoxBody<Bytes, BodyError>),
+}
+
+/// How many frames of a request body have gone upstream: tells a slow upload from a silent upstream.
+#[derive(Clone, Default)]
+pub struct Progress(Rc<Cell<u64>>);
+
+impl Progress {
+    /// The count so far.
+    pub fn count(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// Why a body broke off.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Body {
+    /// A client's body as it arrives; `Empty` when there is none, which upstreams read more cheaply.
+    pub fn from_client(incoming: Incoming) -> Self {
+        if incoming.is_end_stream() { Self::Empty } else { Self::Client(incoming, None) }
+    }
+
+    /// An upstream's body; without one the connection goes back at once.
+    pub fn from_upstream(incoming: Incoming, lease: Lease) -> Self {
+        if incoming.is_end_stream() {
+            lease.give_back();
+            return Self::Empty;
+        }
+        Self::Upstream(incoming, Some(lease))
+    }
+
+    /// Has a client's body counted.
+    #[must_use]
+    pub fn watched_by(self, progress: &Progress) -> Self {
+        match self {
+            Self::Client(incoming, _) => Self::Client(incoming, Some(progress.clone())),
+            other => other,
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let body = self.get_mut();
+        match body {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *body = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Client(incoming, progress) => {
+                if let Some(progress) = progress {
+                    progress.0.set(progress.0.get() + 1);
+                }
+                poll_data(incoming, cx)
+            }
+            Self::Upstream(incoming, lease) => {
+                let frame = ready!(poll_data(incoming, cx));
+                // A body that ended well leaves a connection others can use; one that broke does not.
+                match &frame {
+                    None => give_back(lease),
+                    Some(Ok(_)) if incoming.is_end_stream() => give_back(lease),
+                    Some(_) => {}
+                }
+                Poll::Ready(frame)
+            }
+            Self::File(file) => Pin::new(file).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(_) => false,
+            Self::Client(incoming, _) | Self::Upstream(incoming, _) => incoming.is_end_stream(),
+            Self::File(file) => file.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Client(incoming, _) | Self::Upstream(incoming, _) => incoming.size_hint(),
+            Self::File(file) => file.size_hint(),
+        }
+    }
+}
+
+/// The next data frame. Trailers end the body: they are dropped both ways (requirement HD-11).
+fn poll_data(incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    match ready!(Pin::new(incoming).poll_frame(cx)) {
+        Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
+        Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+        Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+        None => Poll::Ready(None),
+    }
+}
+
+fn give_back(lease: &mut Option<Lease>) {
+    if let Some(lease) = lease.take() {
+        lease.give_back();
+    }
+}

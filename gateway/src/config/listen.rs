@@ -1,0 +1,180 @@
+//! `public_url` and `[listen]`: the address people type, and the sockets behind it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::thread;
+
+use crate::origin::{Origin, OriginError};
+
+use super::placeholder::is_placeholder;
+use super::raw::{Placed, Section, Text, Value};
+use super::schema;
+
+/// Where the gateway listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Requests, without TLS. Never empty.
+    pub http: Vec<SocketAddr>,
+    /// Health and metrics.
+    pub admin: SocketAddr,
+    /// Threads that handle requests.
+    pub workers: NonZeroUsize,
+}
+
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3003);
+const MOST_WORKERS: usize = 1024;
+
+/// Reads `public_url`.
+pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
+    let text = top.required("public_url")?.text()?;
+    let report = top.report();
+    let problem = |message: &str, help: &str| {
+        report.problem(&text.place, message, help);
+        None
+    };
+    if is_placeholder(text.value) || text.value.contains(['<', '>', '*']) {
+        return problem(
+            "this is a placeholder, not an address",
+            "write the address that people type, such as \"https://app.example\"",
+        );
+    }
+    match Origin::parse(text.value) {
+        Ok(origin) if origin.is_secure() || origin.is_loopback() => Some(origin),
+        Ok(_) => problem(
+            "plain http is for loopback only: sessions would travel in the clear",
+            "write https://, and let a proxy in front of the gateway end TLS",
+        ),
+        Err(error @ OriginError::NotBare) => {
+            if text.value.contains('@') {
+                report.mask(text.place.span.clone());
+            }
+            problem(&format!("this is no public address: {error}"), "write scheme, host and port only")
+        }
+        Err(error) => problem(
+            &format!("this is no public address: {error}"),
+            "write a URL such as \"https://app.example\"",
+        ),
+    }
+}
+
+/// Reads `[listen]`.
+pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Listen> {
+    let section = if top.has("listen") { Some(top.section("listen", &schema::LISTEN)?) } else { None };
+    let http = section.as_ref().and_then(|section| section.value("http"));
+    let admin = section.as_ref().and_then(|section| section.value("admin"));
+    let workers = section.as_ref().and_then(|section| section.value("workers"));
+
+    let http = http.map(|value| addresses(top, &value));
+    let admin = admin.map(|value| value.text().and_then(|text| address(top, &text)));
+    let workers = workers.map_or_else(
+        || Some(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        |value| count(top, &value),
+    );
+
+    let written: Vec<&Placed<SocketAddr>> =
+        http.iter().flatten().flatten().chain(admin.iter().flatten()).collect();
+    check_apart(top, &written);
+    if public_url.is_some_and(|origin| !origin.is_secure()) {
+        check_loopback(top, &written);
+    }
+    if let Some(Some(admin)) = admin.as_ref().filter(|_| public_url.is_some_and(Origin::is_secure))
+        && !admin.value.ip().is_loopback()
+    {
+        top.report().warning(format!(
+            "listen.admin: {} can be reached from other machines; keep it from the public",
+            admin.value
+        ));
+    }
+    Some(Listen {
+        http: http.map_or_else(
+            || Some(vec![DEFAULT_HTTP]),
+            |http| Some(http?.into_iter().map(|address| address.value).collect()),
+        )?,
+        admin: admin.map_or(Some(DEFAULT_ADMIN), |admin| Some(admin?.value))?,
+        workers: workers?,
+    })
+}
+
+/// One address or a list of them.
+fn addresses(top: &Section<'_>, value: &Value<'_>) -> Option<Vec<Placed<SocketAddr>>> {
+    if value.get().as_str().is_some() {
+        return Some(vec![address(top, &value.text()?)?]);
+    }
+    if value.get().as_array().is_none() {
+        value.wrong_type("an address such as \"127.0.0.1:3000\", or a list of them");
+        return None;
+    }
+    let texts = value.texts()?;
+    if texts.is_empty() {
+        top.report().problem(
+            &value.place(),
+            "the gateway would listen nowhere",
+            "write an address such as \"127.0.0.1:3000\"",
+        );
+        return None;
+    }
+    let found: Vec<_> = texts.iter().filter_map(|text| address(top, text)).collect();
+    (found.len() == texts.len()).then_some(found)
+}
+
+fn address(top: &Section<'_>, text: &Text<'_>) -> Option<Placed<SocketAddr>> {
+    let Ok(value) = text.value.parse() else {
+        let port = text.value.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        let help = port.map_or_else(
+            || "write an IP address and a port, such as \"127.0.0.1:3000\" or \"[::1]:3000\"".to_owned(),
+            |port| format!("write an IP address and a port, such as \"127.0.0.1:{port}\" (this machine) or \"0.0.0.0:{port}\" (all networks)"),
+        );
+        top.report().problem(
+            &text.place,
+            format!("\"{}\" is not an address to listen on", text.value.escape_debug()),
+            help,
+        );
+        return None;
+    };
+    Some(Placed { value, place: text.place.clone() })
+}
+
+fn count(top: &Section<'_>, value: &Value<'_>) -> Option<NonZeroUsize> {
+    let number = value.number()?;
+    let count =
+        usize::try_from(number.value).ok().filter(|count| *count <= MOST_WORKERS).and_then(NonZeroUsize::new);
+    if count.is_none() {
+        top.report().problem(
+            &number.place,
+            format!("{} is out of bounds", number.value),
+            format!("choose from 1 to {MOST_WORKERS}, or leave it out for one per core"),
+        );
+    }
+    count
+}
+
+/// No two listeners on one address. Port 0 asks the system for a free one.
+fn check_apart(top: &Section<'_>, addresses: &[&Placed<SocketAddr>]) {
+    for (position, later) in addresses.iter().enumerate() {
+        let clash = addresses[..position].iter().find(|earlier| same_socket(earlier.value, later.value));
+        if let Some(earlier) = clash {
+            let message = format!("{} is taken already by {}", later.value, earlier.place.key);
+            top.report().problem(&later.place, message, "give each listener an address or port of its own");
+        }
+    }
+}
+
+fn same_socket(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |wide: IpAddr, narrow: IpAddr| {
+        wide == narrow || (wide.is_unspecified() && wide.is_ipv4() == narrow.is_ipv4())
+    };
+    one.port() == other.port()
+        && one.port() != 0
+        && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
+}
+
+/// Without TLS only this machine may connect (requirement CF-03).
+fn check_loopback(top: &Section<'_>, addresses: &[&Placed<SocketAddr>]) {
+    for address in addresses.iter().filter(|address| !address.value.ip().is_loopback()) {
+        let message =
+            format!("{} can be reached from other machines while `public_url` is plain http", address.value);
+        let help = format!("listen on 127.0.0.1:{}, or make `public_url` https", address.value.port());
+        top.report().problem(&address.place, message, help);
+    }
+}

@@ -1,0 +1,80 @@
+//! From text to a whole [`Config`], or to all of its problems. The order follows what depends on what: the address,
+//! the provider, what routes refer to, the routes.
+
+use toml::de::DeTable;
+
+use super::problem::Problems;
+use super::raw::{Report, Section, masked, sounds_secret};
+use super::secrets::Surroundings;
+use super::{Config, listen, log, provider, routes, session, tokens, upstreams};
+
+/// Reads the text of a configuration that is called `name`.
+pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
+    let document = DeTable::parse(text).map_err(|error| syntax(text, name, &error))?;
+    let report = Report::default();
+    let config = read(&Section::top(&report, &document), around);
+    let warnings = report.finish(name, text)?;
+    // Each reader that gives nothing says why; should one forget, the start is refused all the same.
+    config.map(|config| Config { warnings, ..config }).ok_or_else(|| {
+        Problems::of_file(
+            name,
+            "the configuration is incomplete",
+            "compare it with gateway/docs/configuration.md",
+        )
+    })
+}
+
+fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
+    let public_url = listen::public_url(top);
+    let listen = listen::read(top, public_url.as_ref());
+    let provider = provider::read(top, public_url.as_ref(), around);
+    let session = session::read(top);
+    let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.http);
+    let upstreams = upstreams::read(top, own_addresses);
+    let tokens = tokens::read(top);
+    let secret_file = provider.as_ref().and_then(|provider| provider.secret_file.as_deref());
+    let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_file, around };
+    let routes::Found { routes, files, .. } = routes::read(top, &known);
+    let log = log::read(top);
+    let session = session?;
+    Some(Config {
+        public_url: public_url?,
+        listen: listen?,
+        provider: provider?.settings,
+        lifetimes: session.lifetimes,
+        shown_claims: session.shown_claims,
+        upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
+        files,
+        tokens: tokens.into_iter().map(|token| token.spec).collect::<Option<_>>()?,
+        routes,
+        log: log?,
+        warnings: Vec::new(),
+    })
+}
+
+/// A text that is not TOML: one problem, because whatever the parser guesses after it misleads. Values of keys that
+/// sound secret are blotted out by line, for want of a tree.
+fn syntax(text: &str, name: &str, error: &toml::de::Error) -> Problems {
+    let mut spans = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((key, value)) = line.split_once('=')
+            && sounds_secret(key)
+            && !value.trim_start().starts_with('{')
+        {
+            let end = start + line.trim_end().len();
+            spans.push(end - value.trim().len()..end);
+        }
+        start += line.len();
+    }
+    let mut problems = Problems::new(name, masked(text, &spans));
+    let help = match error.message() {
+        message if message.contains("duplicate key") => {
+            "a key or table stands in a file once; remove one, or write [[routes]] for each route"
+        }
+        message if message.contains("must be quoted") => "write \"quotes\" around text",
+        _ => "correct this first; the rest is checked after it",
+    };
+    problems.add(error.span().unwrap_or(0..0), "", &format!("this is not TOML: {}", error.message()), help);
+    problems
+}

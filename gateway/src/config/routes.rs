@@ -1,0 +1,207 @@
+//! `[[routes]]`: which paths lead where, and who may pass.
+
+mod matching;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::routing::{Csrf, Pattern, Route, RouteTable, Target};
+use crate::rule::Rule;
+use crate::session::TokenSpec;
+
+use super::files::{self, FilesSettings};
+use super::raw::{Place, Section, Text};
+use super::secrets::Surroundings;
+use super::{allow, check, schema, suggest, tokens, upstreams};
+
+/// What a route may refer to.
+pub(super) struct Known<'k> {
+    pub(super) upstreams: &'k [upstreams::Found],
+    pub(super) tokens: &'k [tokens::Found],
+    pub(super) secret_file: Option<&'k Path>,
+    pub(super) around: &'k Surroundings<'k>,
+}
+
+/// What all `[[routes]]` say together.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) routes: Vec<Arc<Route>>,
+    pub(super) files: Vec<FilesSettings>,
+    used_upstreams: BTreeSet<String>,
+    used_tokens: BTreeSet<String>,
+}
+
+/// Reads every route. After a problem the lists are incomplete.
+pub(super) fn read(top: &Section<'_>, known: &Known<'_>) -> Found {
+    let mut found = Found::default();
+    let mut placed = Vec::new();
+    let items = top.value("routes").and_then(|value| value.list()).unwrap_or_default();
+    for item in &items {
+        let Some(section) = item.section(&schema::ROUTE) else {
+            continue;
+        };
+        if let Some(route) = route(&section, known, &mut found) {
+            placed.push(section.place().clone());
+            found.routes.push(Arc::new(route));
+        }
+    }
+    report_overlaps(top, &found.routes, &placed);
+    if items.is_empty() {
+        top.report().warning("there are no routes, so every path is answered 404");
+    }
+    warn_unused(top, known, &found);
+    found
+}
+
+/// A route whose path and methods are right; the rest has stand-ins after a problem, so that overlaps still show.
+fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<Route> {
+    let files = section.has("files");
+    let path = matching::pattern(section);
+    let methods = matching::methods(section, files);
+    let rule = allow::read(section);
+    let target = target(section, known, found);
+    let token = token(section, rule.as_ref(), known, found);
+    let default_csrf = if files { Csrf::Origin } else { Csrf::Header };
+    let csrf =
+        check::word(section, "csrf", &[("header", Csrf::Header), ("origin", Csrf::Origin)], default_csrf);
+    let (path, methods) = (path?, methods?);
+    let name = if section.has("methods") { format!("{methods} {path}") } else { path.clone() };
+    Some(Route {
+        name: name.into(),
+        path: Pattern::Prefix(path),
+        methods,
+        rule: rule.unwrap_or(Rule::SignedIn),
+        csrf: csrf.unwrap_or(default_csrf),
+        target: target.unwrap_or(Target::Files(0)),
+        token,
+    })
+}
+
+fn target(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<Target> {
+    let report = section.report();
+    if section.has("fallback") && !section.has("files") {
+        let place = section.value("fallback")?.place();
+        report.problem(&place, "`fallback` goes with `files`", "remove it");
+    }
+    match (section.has("files"), section.has("upstream")) {
+        (true, true) => {
+            let place = section.value("upstream")?.place();
+            report.problem(
+                &place,
+                "a route leads to one place, not to `files` and `upstream`",
+                "remove one, or make two routes of it",
+            );
+            None
+        }
+        (false, false) => {
+            report.problem(
+                section.place(),
+                "the route leads nowhere",
+                "add `upstream = \"name\"` or `files = \"folder\"`",
+            );
+            None
+        }
+        (true, false) => {
+            // One entry per route, even for the same folder: the route's path and rule belong to how it is served.
+            found.files.push(files::read(section, known.around, known.secret_file)?);
+            Some(Target::Files(found.files.len() - 1))
+        }
+        (false, true) => {
+            let text = section.text("upstream")?;
+            found.used_upstreams.insert(text.value.to_owned());
+            let position = known.upstreams.iter().position(|upstream| upstream.name == text.value);
+            if position.is_none() {
+                unknown(
+                    section,
+                    &text,
+                    "upstream",
+                    "upstreams",
+                    known.upstreams.iter().map(|upstream| &*upstream.name),
+                );
+            }
+            position.map(Target::Upstream)
+        }
+    }
+}
+
+fn token(
+    section: &Section<'_>,
+    rule: Option<&Rule>,
+    known: &Known<'_>,
+    found: &mut Found,
+) -> Option<Arc<TokenSpec>> {
+    let text = section.text("token")?;
+    let report = section.report();
+    found.used_tokens.insert(text.value.to_owned());
+    if !section.has("upstream") {
+        report.problem(&text.place, "a token is for an upstream", "remove it, or add `upstream`");
+    }
+    if rule.is_some_and(Rule::is_public) {
+        report.problem(
+            &text.place,
+            "a route that lets everybody in has nobody's token",
+            "remove it, or write allow = \"signed-in\"",
+        );
+    }
+    let upstream = section.value("upstream").and_then(|value| value.get().as_str());
+    if let Some(upstream) =
+        known.upstreams.iter().find(|other| Some(&*other.name) == upstream && other.leaks_tokens)
+    {
+        let message = format!(
+            "the token would travel to upstream `{}` without TLS, where others can read it",
+            upstream.name
+        );
+        report.problem(&text.place, message, "use https:// servers; or, where the network itself encrypts, add plain_http = true to the upstream");
+    }
+    let Some(token) = known.tokens.iter().find(|token| token.name == text.value) else {
+        unknown(section, &text, "token", "tokens", known.tokens.iter().map(|token| &*token.name));
+        return None;
+    };
+    token.spec.clone()
+}
+
+fn unknown<'a>(
+    section: &Section<'_>,
+    text: &Text<'_>,
+    what: &str,
+    table: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) {
+    let name = text.value.escape_debug();
+    let help = suggest::help(text.value, names, &format!("add [{table}.{name}]"));
+    section.report().problem(&text.place, format!("there is no {what} \"{name}\""), help);
+}
+
+fn report_overlaps(top: &Section<'_>, routes: &[Arc<Route>], placed: &[Place]) {
+    let Err(overlaps) = RouteTable::build(routes.to_vec()) else {
+        return;
+    };
+    for overlap in overlaps {
+        let (earlier, later) = (&placed[overlap.earlier], &placed[overlap.later]);
+        let path = match &routes[overlap.later].path {
+            Pattern::Prefix(path) | Pattern::Exact(path) => path,
+        };
+        let message = format!(
+            "{} takes {} on {path} already, so this route would never be reached",
+            earlier.key, overlap.shared
+        );
+        top.report().problem(later, message, "remove one of the two routes, or give them different methods");
+    }
+}
+
+fn warn_unused(top: &Section<'_>, known: &Known<'_>, found: &Found) {
+    let upstreams = known
+        .upstreams
+        .iter()
+        .filter(|upstream| !found.used_upstreams.contains(&upstream.name))
+        .map(|upstream| &upstream.place);
+    let tokens = known
+        .tokens
+        .iter()
+        .filter(|token| !found.used_tokens.contains(&token.name))
+        .map(|token| &token.place);
+    for place in upstreams.chain(tokens) {
+        top.report().warning(format!("{}: no route uses it", place.key));
+    }
+}

@@ -1,0 +1,344 @@
+//! Every key there is, with its type, default and meaning. The reader refuses keys that are not here, the reference
+//! (`gateway/docs/configuration.md`) is printed from here, and a test sets each key wrongly to see that it is read.
+
+/// One table of the configuration.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// As written in the file, such as `[provider]`; empty for the keys at the top.
+    pub(super) header: &'static str,
+    /// What it is for.
+    pub(super) intro: &'static str,
+    /// Its keys, in the order of the reference.
+    pub(super) keys: &'static [Key],
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) presence: Presence,
+    pub(super) meaning: &'static str,
+}
+
+/// Whether a key may be left out.
+#[derive(Debug)]
+pub(super) enum Presence {
+    Required,
+    /// Left out, it is this.
+    Default(&'static str),
+    /// A name that is taken, for something the gateway cannot do yet: what to do instead.
+    Later(&'static str),
+}
+
+use Presence::{Default, Later, Required};
+
+impl Table {
+    /// The key of that name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// Names that may be written today, for suggestions.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.keys.iter().filter(|key| !matches!(key.presence, Later(_))).map(|key| key.name)
+    }
+}
+
+const fn key(name: &'static str, kind: &'static str, presence: Presence, meaning: &'static str) -> Key {
+    Key { name, kind, presence, meaning }
+}
+
+/// All tables, in the order of the reference.
+pub(super) const ALL: &[&Table] = &[&TOP, &LISTEN, &PROVIDER, &SESSION, &UPSTREAM, &TOKEN, &ROUTE, &LOG];
+
+/// The keys before the first header.
+pub(super) const TOP: Table = Table {
+    header: "",
+    intro: "At the top of the file, before the first `[section]`.",
+    keys: &[
+        key(
+            "public_url",
+            "URL",
+            Required,
+            "The address that people type: scheme, host and port, no path. `https`, except on loopback. Every absolute URL the gateway writes starts with it, never with what a request says of itself.",
+        ),
+        key("listen", "table", Default("see `[listen]`"), "Where the gateway listens."),
+        key("provider", "table", Required, "Who signs people in."),
+        key("session", "table", Default("see `[session]`"), "How long people stay signed in."),
+        key("upstreams", "tables by name", Default("none"), "The services behind the gateway."),
+        key("tokens", "tables by name", Default("none"), "The access tokens that routes ask for."),
+        key(
+            "routes",
+            "array of tables",
+            Default("none, so that every path is answered 404"),
+            "Which paths lead where, and who may pass.",
+        ),
+        key("log", "table", Default("see `[log]`"), "What is logged, and how."),
+        key(
+            "tls",
+            "table",
+            Later(
+                "let a proxy in front of the gateway end TLS, and listen with `http` on an address that only it reaches",
+            ),
+            "Certificates for `listen.https`.",
+        ),
+    ],
+};
+
+/// `[listen]`
+pub(super) const LISTEN: Table = Table {
+    header: "[listen]",
+    intro: "Addresses are an IP address and a port. While `public_url` is `http`, all of them must be loopback addresses.",
+    keys: &[
+        key(
+            "http",
+            "address, or list of addresses",
+            Default("`\"127.0.0.1:3000\"`"),
+            "Where requests are taken, without TLS.",
+        ),
+        key(
+            "admin",
+            "address",
+            Default("`\"127.0.0.1:3003\"`"),
+            "Where `/healthz`, `/readyz` and `/metrics` are answered. Never for the public.",
+        ),
+        key("workers", "number, 1 to 1024", Default("one per core"), "Threads that handle requests."),
+        key(
+            "https",
+            "address",
+            Later(
+                "let a proxy in front of the gateway end TLS, and listen with `http` on an address that only it reaches",
+            ),
+            "Where requests are taken with TLS.",
+        ),
+    ],
+};
+
+/// `[provider]`
+pub(super) const PROVIDER: Table = Table {
+    header: "[provider]",
+    intro: "An OpenID Connect provider, and how this gateway is registered with it. Register `public_url` with `/auth/callback` as the redirect URI, and with `/auth/signed-out` as the address after sign-out.",
+    keys: &[
+        key(
+            "issuer",
+            "URL",
+            Required,
+            "Compared byte for byte with metadata, tokens and callbacks. `https`, except on loopback. May hold `{tenantid}` for an Entra issuer of many tenants; then `tenants` and `metadata_url` are needed.",
+        ),
+        key(
+            "metadata_url",
+            "URL",
+            Default("`issuer` and `/.well-known/openid-configuration`"),
+            "Where the provider's metadata is, if its host is not the issuer's. The issuer in it must still be `issuer`.",
+        ),
+        key("client_id", "string", Required, "The client (application) ID of the registration."),
+        key(
+            "client_secret",
+            "`{ file = \"…\" }` or `{ env = \"…\" }`",
+            Default("none"),
+            "Where the client secret is; never the secret itself. A file is relative to this one; one line break at its end is ignored. It must not be empty, shorter than 16 characters or a placeholder.",
+        ),
+        key(
+            "client_authentication",
+            "`\"client_secret_basic\"`, `\"client_secret_post\"` or `\"none\"`",
+            Default("`\"client_secret_basic\"`; required without `client_secret`"),
+            "How the gateway proves at the token endpoint who it is. `\"none\"` is a public client, protected by PKCE alone.",
+        ),
+        key(
+            "scopes",
+            "list of strings",
+            Default("`[\"profile\"]`"),
+            "Scopes asked for at every sign-in; `openid` is always added. Refresh tokens often need `offline_access`.",
+        ),
+        key(
+            "response_mode",
+            "`\"query\"` or `\"form_post\"`",
+            Default("`\"query\"`"),
+            "How the provider's answer comes back. `\"form_post\"` keeps the code out of URLs; browsers want `https` for it.",
+        ),
+        key(
+            "id_token_algorithms",
+            "list of strings",
+            Default("`[\"RS256\"]`"),
+            "Signature algorithms accepted on ID tokens: RS256, PS256, ES256, ES384, EdDSA.",
+        ),
+        key(
+            "tenants",
+            "list of strings",
+            Default("`[]`: the issuer decides"),
+            "Values of the `tid` claim that may sign in. Required when the issuer holds `{tenantid}`.",
+        ),
+        key(
+            "pass_parameters",
+            "list of strings",
+            Default("`[\"login_hint\", \"ui_locales\", \"domain_hint\"]`"),
+            "Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored. Names that the protocol owns are refused.",
+        ),
+        key("client_key", "table", Later("use `client_secret`"), "A private key for `private_key_jwt`."),
+    ],
+};
+
+/// `[session]`
+pub(super) const SESSION: Table = Table {
+    header: "[session]",
+    intro: "Durations are a number and a unit: `ms`, `s`, `m`, `h` or `d`.",
+    keys: &[
+        key(
+            "idle",
+            "duration, `1m` to `30d`",
+            Default("`\"30m\"`"),
+            "A session that nobody used for this long is over. At most `absolute`.",
+        ),
+        key(
+            "absolute",
+            "duration, `1m` to `30d`",
+            Default("`\"8h\"`"),
+            "A session this old is over, used or not.",
+        ),
+        key(
+            "store",
+            "`\"memory\"`",
+            Default("`\"memory\"`"),
+            "Where sessions are kept. `{ file = \"…\" }` and `{ redis = \"…\" }` are not available yet: a restart signs everybody out.",
+        ),
+        key(
+            "claims",
+            "list of strings",
+            Default("`[\"sub\", \"name\", \"preferred_username\", \"email\", \"oid\", \"tid\", \"roles\"]`"),
+            "Claims of the ID token that `/auth/session` may show to scripts of the site.",
+        ),
+    ],
+};
+
+/// `[upstreams.NAME]`
+pub(super) const UPSTREAM: Table = Table {
+    header: "[upstreams.NAME]",
+    intro: "A service behind the gateway. NAME is letters, digits, `-`, `_` and `.`, at most 64; it appears in logs and metrics.",
+    keys: &[
+        key(
+            "servers",
+            "list of URLs",
+            Required,
+            "Where it runs: scheme, host and port, no path. Several servers share the load. The certificates of `https` servers are always verified.",
+        ),
+        key(
+            "connect",
+            "duration, `1ms` to `60s`",
+            Default("`\"3s\"`"),
+            "How long connecting may take, TLS included.",
+        ),
+        key(
+            "response",
+            "duration, `1ms` to `1h`",
+            Default("`\"30s\"`"),
+            "How long the first byte of a response may take.",
+        ),
+        key(
+            "plain_http",
+            "`true` or `false`",
+            Default("`false`"),
+            "Whether access tokens may be sent to `http` servers beyond this machine. Say `true` only where the network itself encrypts.",
+        ),
+    ],
+};
+
+/// `[tokens.NAME]`
+pub(super) const TOKEN: Table = Table {
+    header: "[tokens.NAME]",
+    intro: "An access token, by name. Tokens belong to routes, the session to the site. NAME as for upstreams.",
+    keys: &[key(
+        "scopes",
+        "list of strings",
+        Required,
+        "What the token is for. Entra grants the scopes of one API per token, so each API wants a token of its own.",
+    )],
+};
+
+/// `[[routes]]`
+pub(super) const ROUTE: Table = Table {
+    header: "[[routes]]",
+    intro: "The most specific path decides alone; the order in the file does not matter. A method that no route of that path takes is answered 405, even where a shorter path would take it. Paths are compared exactly, capitals included.",
+    keys: &[
+        key(
+            "path",
+            "string",
+            Required,
+            "The path and everything below it, on segment borders: `/api` is `/api` and `/api/x`, not `/apix`. Not a pattern. `/auth` belongs to the gateway.",
+        ),
+        key(
+            "methods",
+            "list of strings",
+            Default("GET and HEAD for `files`; for `upstream` also POST, PUT, PATCH, DELETE, OPTIONS"),
+            "Which methods the route takes. Two routes of one path must not share a method.",
+        ),
+        key(
+            "files",
+            "folder",
+            Default("none"),
+            "Serves the files of a folder, relative to this file. Exactly one of `files` and `upstream`.",
+        ),
+        key(
+            "fallback",
+            "file name",
+            Default("none: 404"),
+            "With `files`: the file in that folder that answers for paths that do not exist, for single-page apps.",
+        ),
+        key("upstream", "name", Default("none"), "Forwards to an upstream."),
+        key("allow", "rule", Default("`\"signed-in\"`"), "Who may pass: see below."),
+        key(
+            "token",
+            "name",
+            Default("none"),
+            "The access token to forward. Needs `upstream`, a rule that does not let everybody in, and servers on `https` or on loopback (or `plain_http`).",
+        ),
+        key(
+            "csrf",
+            "`\"header\"` or `\"origin\"`",
+            Default("`\"header\"` for `upstream`, `\"origin\"` for `files`"),
+            "How requests with a session prove that the site itself sent them. `\"header\"`: the header `X-CSRF: 1` on each, for APIs called by scripts. `\"origin\"`: the same origin on unsafe methods, for server-rendered pages.",
+        ),
+    ],
+};
+
+/// A table of `allow`; described in prose by the reference.
+pub(super) const RULE: Table = Table {
+    header: "allow",
+    intro: "",
+    keys: &[
+        key("scope", "string", Default(""), ""),
+        key("role", "string", Default(""), ""),
+        key("claim", "string", Default(""), ""),
+        key("any_of", "list", Default(""), ""),
+        key("all", "list of rules", Default(""), ""),
+        key("any", "list of rules", Default(""), ""),
+    ],
+};
+
+/// The table that says where a secret is.
+pub(super) const SECRET: Table = Table {
+    header: "client_secret",
+    intro: "",
+    keys: &[key("file", "string", Default(""), ""), key("env", "string", Default(""), "")],
+};
+
+/// `[log]`
+pub(super) const LOG: Table = Table {
+    header: "[log]",
+    intro: "One line per event on standard output. Secrets, header values and query strings are never logged. Other libraries than the gateway itself log warnings and errors only, whatever `level` says, because some would print what they carry.",
+    keys: &[
+        key(
+            "format",
+            "`\"auto\"`, `\"json\"` or `\"text\"`",
+            Default("`\"auto\"`"),
+            "`\"auto\"` is text on a terminal and JSON elsewhere.",
+        ),
+        key(
+            "level",
+            "string",
+            Default("`\"info\"`"),
+            "off, error, warn, info, debug or trace; or by module, such as `\"info,gateway::oidc=debug\"`.",
+        ),
+        key("access", "`true` or `false`", Default("`true`"), "Whether each request is logged."),
+    ],
+};

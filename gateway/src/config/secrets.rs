@@ -1,0 +1,187 @@
+//! Where a secret is, and whether what is there deserves the name. A secret never stands in the configuration itself:
+//! that file is copied, committed and shown.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::secret::Secret;
+
+use super::placeholder::is_placeholder;
+use super::raw::{Placed, Report, Section, Text, Value};
+use super::schema;
+
+/// Shorter secrets can be guessed; every provider makes longer ones.
+const SHORTEST: usize = 16;
+/// Longer than any secret; a file of this size is the wrong file.
+const LONGEST: usize = 64 * 1024;
+
+/// What the configuration may look at beyond its own text.
+pub(super) struct Surroundings<'s> {
+    /// The folder that relative paths start from.
+    pub(super) base: &'s Path,
+    /// Reads an environment variable.
+    pub(super) env: &'s dyn Fn(&str) -> Option<OsString>,
+}
+
+impl Surroundings<'_> {
+    /// A path of the configuration, from its own folder.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        self.base.join(text)
+    }
+
+    /// The folder of the configuration file; `Path` writes the current one as nothing.
+    pub(super) fn base_folder(&self) -> &Path {
+        if self.base.as_os_str().is_empty() { Path::new(".") } else { self.base }
+    }
+}
+
+/// A secret that was read, and the file it came from.
+pub(super) struct Found {
+    pub(super) secret: Secret<String>,
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Follows `{ file = … }` or `{ env = … }`.
+pub(super) fn read(value: &Value<'_>, report: &Report, around: &Surroundings<'_>) -> Option<Found> {
+    const FORM: &str = "write { file = \"path\" } or { env = \"NAME\" }";
+    if value.get().as_table().is_none() {
+        report.mask(value.place().span);
+        report.problem(
+            &value.place(),
+            "a secret must not stand in the configuration",
+            format!("put it into a file of its own or into the environment, and {FORM}"),
+        );
+        return None;
+    }
+    let section = value.section(&schema::SECRET)?;
+    match (section.text("file"), section.text("env")) {
+        (Some(_), Some(env)) => {
+            report.problem(&env.place, "a secret comes from one place only", "keep either `file` or `env`")
+        }
+        (Some(file), None) => return from_file(&section, &file, around),
+        (None, Some(env)) => return from_env(&section, &env, around),
+        (None, None) if section.has("file") || section.has("env") => {}
+        (None, None) => report.problem(section.place(), "it does not say where the secret is", FORM),
+    }
+    None
+}
+
+fn from_file(section: &Section<'_>, file: &Text<'_>, around: &Surroundings<'_>) -> Option<Found> {
+    let (report, path) = (section.report(), around.path(file.value));
+    let mut text = Secret::new(Vec::new());
+    let read = File::open(&path).and_then(|opened| {
+        let metadata = opened.metadata()?;
+        let mut limited = opened.take(LONGEST as u64 + 1);
+        let mut bytes = Vec::with_capacity(LONGEST + 1);
+        let result = limited.read_to_end(&mut bytes);
+        text = Secret::new(bytes);
+        result.map(|_| metadata)
+    });
+    let metadata = match read {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let shown = path.display();
+            report.problem(
+                &file.place,
+                format!("the secret's file cannot be read: {error}"),
+                format!("create {shown}, or let the gateway's user read it"),
+            );
+            return None;
+        }
+    };
+    if readable_by_others(&metadata) {
+        report.warning(format!(
+            "{}: other users of this machine can read the secret in {}; run: chmod 600",
+            file.place.key,
+            path.display()
+        ));
+    }
+    let Ok(whole) = std::str::from_utf8(text.expose()) else {
+        report.problem(
+            &file.place,
+            "the secret's file is not text",
+            "it should hold the secret and nothing else",
+        );
+        return None;
+    };
+    let line = whole.strip_suffix('\n').unwrap_or(whole);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let secret = checked(report, file, line, "the secret's file")?;
+    Some(Found { secret, file: Some(path) })
+}
+
+fn from_env(section: &Section<'_>, env: &Text<'_>, around: &Surroundings<'_>) -> Option<Found> {
+    let report = section.report();
+    let name = env.value;
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        // Perhaps the secret itself was written here.
+        report.mask(env.place.span.clone());
+        report.problem(
+            &env.place,
+            "this is not the name of an environment variable",
+            "letters, digits and underscores, such as \"GATEWAY_CLIENT_SECRET\"",
+        );
+        return None;
+    }
+    let Some(value) = (around.env)(name) else {
+        report.problem(
+            &env.place,
+            format!("the environment variable {name} is not set"),
+            format!("set {name}, or write {{ file = \"path\" }}"),
+        );
+        return None;
+    };
+    let Ok(value) = value.into_string() else {
+        report.problem(
+            &env.place,
+            format!("the environment variable {name} is not text"),
+            "it should hold the secret and nothing else",
+        );
+        return None;
+    };
+    let value = Secret::new(value);
+    let secret = checked(report, env, value.expose(), &format!("the environment variable {name}"))?;
+    Some(Found { secret, file: None })
+}
+
+/// The secret, unless it is empty, a stand-in, too short or obviously something else.
+fn checked(report: &Report, source: &Placed<&str>, secret: &str, holder: &str) -> Option<Secret<String>> {
+    const GET_ONE: &str = "copy the client secret that the provider showed at registration";
+    let refuse = |message: String, help: &str| {
+        report.problem(&source.place, message, help);
+        None
+    };
+    if secret.trim().is_empty() {
+        refuse(format!("{holder} is empty"), GET_ONE)
+    } else if secret.len() > LONGEST {
+        refuse(
+            format!("{holder} holds more than {LONGEST} bytes"),
+            "it should hold the secret and nothing else",
+        )
+    } else if secret.chars().any(char::is_control) || secret.trim() != secret {
+        refuse(
+            format!("{holder} holds line breaks, control characters or spaces around the secret"),
+            "it should hold the secret on one line and nothing else",
+        )
+    } else if is_placeholder(secret) {
+        refuse(format!("{holder} holds a placeholder, not a secret"), GET_ONE)
+    } else if secret.chars().count() < SHORTEST {
+        refuse(format!("{holder} holds fewer than {SHORTEST} characters, which can be guessed"), GET_ONE)
+    } else {
+        Some(Secret::new(secret.to_owned()))
+    }
+}
+
+#[cfg(unix)]
+fn readable_by_others(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_: &std::fs::Metadata) -> bool {
+    false
+}

@@ -1,0 +1,250 @@
+//! Each way to be wrong, one at a time: exactly one problem, on the right line, with the right key (requirement CF-01).
+
+use super::{Folder, GOOD};
+
+/// Replace `find` by `put`; then the one problem stands on a line holding `line`, has that `key`, and says `message`.
+struct Case {
+    find: &'static str,
+    put: &'static str,
+    line: &'static str,
+    key: &'static str,
+    message: &'static str,
+}
+
+const fn case(
+    find: &'static str,
+    put: &'static str,
+    line: &'static str,
+    key: &'static str,
+    message: &'static str,
+) -> Case {
+    Case { find, put, line, key, message }
+}
+
+const HTTP: &str = r#"http = "0.0.0.0:8080""#;
+const ISSUER: &str = r#"issuer = "https://login.example""#;
+const SECRET: &str = r#"client_secret = { file = "client.secret" }"#;
+const SCOPES: &str = r#"scopes = ["profile", "email"]"#;
+const SERVERS: &str = r#"servers = ["http://127.0.0.1:3001"]"#;
+const TOKEN: &str = r#"token = "read""#;
+const ALLOW: &str = r#"allow = "anyone""#;
+const ROUTES: &str = "[log]";
+
+#[rustfmt::skip] // a table is read by its lines
+const CASES: &[Case] = &[
+    // Text that is not TOML
+    case(ISSUER, "issuer = https://login.example", "issuer = h", "", "not TOML"),
+    case(ISSUER, "issuer = \"x\"\nissuer = \"y\"", "\"y\"", "", "duplicate key"),
+    case("[session]", "[session", "[session", "", "not TOML"),
+    // Unknown keys
+    case("public_url", "color = 1\npublic_url", "color", "color", "unknown key"),
+    case("[listen]", "[listen]\nadress = 1", "adress", "listen.adress", "unknown key"),
+    case(SCOPES, "scope = [\"profile\"]", "scope =", "provider.scope", "unknown key"),
+    case("[session]", "[sesion]", "[sesion]", "sesion", "unknown key"),
+    case(TOKEN, "tokens = \"read\"", "tokens", "routes[1].tokens", "unknown key"),
+    case(SERVERS, "servers = [\"http://127.0.0.1:3001\"]\ntimeout = \"3s\"", "timeout", "upstreams.todo.timeout", "unknown key"),
+    case(SECRET, "client_secret = { path = \"client.secret\", env = \"GOOD_SECRET\" }", "path", "provider.client_secret.path", "unknown key"),
+    // Wrong types
+    case("\"https://app.example\"", "443", "public_url", "public_url", "expected a string"),
+    case("[listen]", "[listen]\nworkers = \"4\"", "workers", "listen.workers", "expected a whole number"),
+    case(SCOPES, "scopes = \"profile email\"", "scopes", "provider.scopes", "expected a list"),
+    case(SCOPES, "scopes = [\"profile\", 7]", "scopes", "provider.scopes[1]", "expected a string"),
+    case("[log]", "[log]\naccess = \"yes\"", "access", "log.access", "expected true or false"),
+    case("[upstreams.todo]\n", "[upstreams]\nserver = 1\n[upstreams.todo]\n", "server =", "upstreams.server", "expected a table"),
+    case("level = \"info\"", "[log.access]", "[log.access]", "log.access", "expected true or false"),
+    // The address
+    case("https://app.example", "app.example", "public_url", "public_url", "no public address"),
+    case("https://app.example", "https://app.example/app", "public_url", "public_url", "must end after the host"),
+    case("https://app.example", "http://app.example", "public_url", "public_url", "plain http is for loopback only"),
+    case("https://app.example", "https://<your host>", "public_url", "public_url", "placeholder"),
+    case("https://app.example", "http://localhost:8080", "http =", "listen.http", "can be reached from other machines"),
+    // Listeners
+    case(HTTP, "http = \"localhost:8080\"", "localhost", "listen.http", "not an address to listen on"),
+    case(HTTP, "http = \":8080\"", ":8080", "listen.http", "not an address to listen on"),
+    case(HTTP, "http = []", "http", "listen.http", "listen nowhere"),
+    case(HTTP, "http = [\"10.0.0.1:80\", \"10.0.0.1:80\"]", "http", "listen.http[1]", "taken already by listen.http[0]"),
+    case(HTTP, "http = \"127.0.0.1:8081\"", "admin", "listen.admin", "taken already by listen.http"),
+    case(HTTP, "http = \"0.0.0.0:8081\"", "admin", "listen.admin", "taken already by listen.http"),
+    case("[listen]", "[listen]\nworkers = 0", "workers", "listen.workers", "out of bounds"),
+    case("[listen]", "[listen]\nhttps = \"0.0.0.0:443\"", "https", "listen.https", "not available yet"),
+    case("[listen]", "[tls]\ncertificate = \"x\"\n[listen]", "[tls]", "tls", "not available yet"),
+    // The provider
+    case(ISSUER, "issuer = \"http://login.example\"", "issuer", "provider.issuer", "plain http is for loopback only"),
+    case(ISSUER, "issuer = \"login.example\"", "issuer", "provider.issuer", "not an absolute URL"),
+    case(ISSUER, "issuer = \"https://login.example?tenant=1\"", "issuer", "provider.issuer", "no query"),
+    case(ISSUER, "issuer = \"https://login.example/<tenant id>/v2.0\"", "issuer", "provider.issuer", "placeholder"),
+    case(ISSUER, "issuer = \"https://login.example/.well-known/openid-configuration\"", "issuer", "provider.issuer", "not the issuer"),
+    case(ISSUER, "issuer = \"https://login.example/{tenantid}/v2.0\"\nmetadata_url = \"https://login.example/m\"", "{tenantid}", "provider.issuer", "needs the tenants"),
+    case(ISSUER, "issuer = \"https://login.example/{tenantid}/v2.0\"\ntenants = [\"a-tenant\"]", "{tenantid}", "provider.issuer", "where the metadata is"),
+    case(ISSUER, "issuer = \"https://login.example/{tenant}/v2.0\"", "issuer", "provider.issuer", "only {tenantid}"),
+    case(ISSUER, "issuer = \"https://login.example\"\nmetadata_url = \"http://login.example/m\"", "metadata_url", "provider.metadata_url", "plain http"),
+    case("client_id = \"todo-web\"", "client_id = \"\"", "client_id", "provider.client_id", "not a client ID"),
+    case("\"todo-web\"", "\"Enter_the_Application_Id_Here\"", "client_id", "provider.client_id", "placeholder"),
+    case(SECRET, "", "[provider]", "provider.client_secret", "no credential"),
+    case(SECRET, "client_authentication = \"client_secret_post\"", "[provider]", "provider.client_secret", "needs a secret"),
+    case(SECRET, "client_authentication = \"none\"\nclient_secret = { file = \"client.secret\" }", "client_secret", "provider.client_secret", "has no secret"),
+    case(SECRET, "client_secret = { file = \"client.secret\" }\nclient_authentication = \"basic\"", "\"basic\"", "provider.client_authentication", "not a choice"),
+    case(SECRET, "client_secret = { file = \"client.secret\" }\nclient_key = {}", "client_key", "provider.client_key", "not available yet"),
+    case(SCOPES, "scopes = [\"email\", \"email\"]", "scopes", "provider.scopes[1]", "twice"),
+    case(SCOPES, "scopes = [\"profile email\"]", "scopes", "provider.scopes[0]", "one string per scope"),
+    case(SCOPES, "scopes = [\"profil\\u00e9\"]", "scopes", "provider.scopes[0]", "must not hold"),
+    case(SCOPES, "response_mode = \"fragment\"", "fragment", "provider.response_mode", "not a choice"),
+    case(SCOPES, "id_token_algorithms = [\"none\"]", "none", "provider.id_token_algorithms[0]", "proves nothing"),
+    case(SCOPES, "id_token_algorithms = [\"HS256\"]", "HS256", "provider.id_token_algorithms[0]", "proves nothing"),
+    case(SCOPES, "id_token_algorithms = []", "id_token", "provider.id_token_algorithms", "no ID token could be accepted"),
+    case(SCOPES, "tenants = [\"*\"]", "tenants", "provider.tenants[0]", "not a tenant"),
+    case(SCOPES, "pass_parameters = [\"login_hint\", \"redirect_uri\"]", "pass", "provider.pass_parameters[1]", "belongs to the protocol"),
+    case(SCOPES, "pass_parameters = [\"prompt\"]", "pass", "provider.pass_parameters[0]", "belongs to the protocol"),
+    case(SCOPES, "pass_parameters = [\"a b\"]", "pass", "provider.pass_parameters[0]", "not a parameter name"),
+    // Sessions
+    case("\"30m\"", "30", "idle", "session.idle", "needs a unit"),
+    case("\"30m\"", "\"half an hour\"", "idle", "session.idle", "not a duration"),
+    case("\"30m\"", "\"9h\"", "idle", "session.idle", "cannot idle longer"),
+    case("\"30m\"", "\"1s\"", "idle", "session.idle", "out of bounds"),
+    case("\"8h\"", "\"365d\"", "absolute", "session.absolute", "out of bounds"),
+    case("\"memory\"", "{ file = \"var/sessions.db\" }", "store", "session.store", "not available yet"),
+    case("\"memory\"", "{ redis = \"rediss://user:pw@host\" }", "store", "session.store", "not available yet"),
+    case("\"memory\"", "\"disk\"", "store", "session.store", "not a store"),
+    case("[session]", "[session]\nclaims = [\"*\"]", "claims", "session.claims[0]", "not the name of a claim"),
+    // Upstreams and tokens
+    case(SERVERS, "servers = []", "servers", "upstreams.todo.servers", "at least one server"),
+    case(SERVERS, "servers = [\"127.0.0.1:3001\"]", "servers", "upstreams.todo.servers[0]", "not the URL of a server"),
+    case(SERVERS, "servers = [\"ftp://127.0.0.1\"]", "servers", "upstreams.todo.servers[0]", "http or https"),
+    case(SERVERS, "servers = [\"http://127.0.0.1:3001/api\"]", "servers", "upstreams.todo.servers[0]", "scheme, host and port only"),
+    case(SERVERS, "servers = [\"http://u:p@127.0.0.1:3001\"]", "servers", "upstreams.todo.servers[0]", "user name or password"),
+    case(SERVERS, "servers = [\"http://127.0.0.1:3001\", \"http://127.0.0.1:3001/\"]", "servers", "upstreams.todo.servers[1]", "twice"),
+    case(SERVERS, "servers = [\"http://localhost:8080\"]", "servers", "upstreams.todo.servers[0]", "round in circles"),
+    case(SERVERS, "servers = [\"http://10.0.0.7:3001\"]", "token =", "routes[1].token", "without TLS"),
+    case(SERVERS, "servers = [\"http://127.0.0.1:3001\"]\nconnect = \"2h\"", "connect", "upstreams.todo.connect", "out of bounds"),
+    case("[upstreams.todo]", "[upstreams.\"a b\"]\nservers = [\"http://127.0.0.1:1\"]\n[upstreams.todo]", "a b", "upstreams.a b", "cannot be used"),
+    case("[\"api://todo/Read\"]", "[]", "scopes = []", "tokens.read.scopes", "at least one scope"),
+    case("[\"api://todo/Read\"]", "[\"<scope>\"]", "<scope>", "tokens.read.scopes[0]", "placeholder"),
+    // Routes
+    case("path = \"/api\"", "path = \"api\"", "path", "routes[1].path", "starts with a slash"),
+    case("path = \"/api\"", "path = \"/api/*\"", "path", "routes[1].path", "not a pattern"),
+    case("path = \"/api\"", "path = \"^/api\"", "path", "routes[1].path", "not a pattern"),
+    case("path = \"/api\"", "path = \"/api/../x\"", "path", "routes[1].path", "dot segment"),
+    case("path = \"/api\"", "path = \"/%61pi\"", "path", "routes[1].path", "simpler spelling"),
+    case("path = \"/api\"", "path = \"/auth/callback\"", "path", "routes[1].path", "belongs to the gateway"),
+    case("path = \"/api\"", "path = \"/auth\"", "path", "routes[1].path", "belongs to the gateway"),
+    case("path = \"/api\"", "path = \"/%61uth\"", "path", "routes[1].path", "simpler spelling"),
+    case(TOKEN, "methods = []", "methods", "routes[1].methods", "nobody reaches"),
+    case(TOKEN, "methods = [\"get\"]", "methods", "routes[1].methods[0]", "not a method"),
+    case(TOKEN, "methods = [\"TRACE\"]", "methods", "routes[1].methods[0]", "never forwarded"),
+    case(TOKEN, "methods = [\"GET\", \"GET\"]", "methods", "routes[1].methods[1]", "twice"),
+    case(ALLOW, "methods = [\"GET\", \"POST\"]", "methods", "routes[0].methods[1]", "GET and HEAD only"),
+    case("upstream = \"todo\"", "upstream = \"tudo\"", "upstream", "routes[1].upstream", "no upstream \"tudo\""),
+    case(TOKEN, "token = \"write\"", "token", "routes[1].token", "no token \"write\""),
+    case("upstream = \"todo\"\ntoken = \"read\"", "", "[[routes]]", "routes[1]", "leads nowhere"),
+    case(TOKEN, "files = \"web\"", "upstream", "routes[1].upstream", "leads to one place"),
+    case(ALLOW, "token = \"read\"", "token", "routes[0].token", "for an upstream"),
+    case(TOKEN, "token = \"read\"\nallow = \"anyone\"", "token", "routes[1].token", "nobody's token"),
+    case(TOKEN, "csrf = \"off\"", "csrf", "routes[1].csrf", "not a choice"),
+    case(TOKEN, "fallback = \"index.html\"", "fallback", "routes[1].fallback", "goes with `files`"),
+    case("files = \"web\"", "files = \"webb\"", "files", "routes[0].files", "cannot be opened"),
+    case("files = \"web\"", "files = \"client.secret\"", "files", "routes[0].files", "not a folder"),
+    case("files = \"web\"", "files = \".\"", "files", "routes[0].files", "configuration file"),
+    case(ALLOW, "fallback = \"../client.secret\"", "fallback", "routes[0].fallback", "not a file name"),
+    case(ALLOW, "fallback = \"app.html\"", "fallback", "routes[0].fallback", "no file"),
+    case(ROUTES, "[[routes]]\npath = \"/api/\"\nmethods = [\"GET\"]\nupstream = \"todo\"\n[log]", "[[routes]]", "routes[2]", "routes[1] takes GET"),
+    // Rules
+    case(ALLOW, "allow = \"public\"", "allow", "routes[0].allow", "not a rule"),
+    case(ALLOW, "allow = true", "allow", "routes[0].allow", "expected a rule"),
+    case(ALLOW, "allow = {}", "allow", "routes[0].allow", "needs a condition"),
+    case(ALLOW, "allow = { role = \"A\", scope = \"b\" }", "allow", "routes[0].allow", "one condition, not 2"),
+    case(ALLOW, "allow = { role = \"\" }", "allow", "routes[0].allow.role", "never matches"),
+    case(ALLOW, "allow = { scope = \"a b\" }", "allow", "routes[0].allow.scope", "must not hold"),
+    case(ALLOW, "allow = { claim = \"tid\" }", "allow", "routes[0].allow.any_of", "missing"),
+    case(ALLOW, "allow = { claim = \"tid\", any_of = [] }", "allow", "routes[0].allow.any_of", "nobody passes"),
+    case(ALLOW, "allow = { claim = \"tid\", any_of = [1.5] }", "allow", "routes[0].allow.any_of[0]", "found a fraction"),
+    case(ALLOW, "allow = { role = \"A\", any_of = [\"x\"] }", "allow", "routes[0].allow.any_of", "goes with `claim`"),
+    case(ALLOW, "allow = { all = [] }", "allow", "routes[0].allow.all", "empty list"),
+    case(ALLOW, "allow = { any = [\"anyone\", { role = \"A\" }] }", "allow", "routes[0].allow.any[0]", "must stand alone"),
+    case(ALLOW, "allow = { all = [{ roll = \"A\", role = \"B\" }] }", "allow", "routes[0].allow.all[0].roll", "unknown key"),
+    // Logging
+    case("level = \"info\"", "level = \"inof\"", "level", "log.level", "not a level"),
+    case("level = \"info\"", "level = \"info,gateway[x]=debug\"", "level", "log.level", "not a level"),
+    case("level = \"info\"", "format = \"xml\"", "format", "log.format", "not a choice"),
+];
+
+/// What the tests below expected and did not see, if anything.
+fn surprise(folder: &Folder, case: &Case) -> Option<String> {
+    let Case { find, put, line, key, message } = case;
+    if !GOOD.contains(find) {
+        return Some(format!("{find} is not in the good configuration"));
+    }
+    let text = GOOD.replacen(find, put, 1);
+    let Err(problems) = folder.read(&text) else {
+        return Some(format!("{put}: nothing is wrong"));
+    };
+    let found: Vec<_> = problems.iter().collect();
+    let [problem] = found[..] else {
+        return Some(format!("{put}: one problem was expected\n{problems:?}"));
+    };
+    let shown = text.lines().nth(problem.line - 1).unwrap_or_default();
+    let place = format!("gateway.toml:{}:{}", problem.line, problem.column);
+    let right = problem.key == *key
+        && problem.message.contains(message)
+        && shown.contains(line)
+        && !problem.help.is_empty();
+    (!right || !problems.to_string().contains(&place))
+        .then(|| format!("{put}: {key}: {message}\n{problems:?}"))
+}
+
+#[test]
+fn each_way_to_be_wrong_is_one_problem_in_its_place() {
+    let folder = Folder::new();
+    let surprises: Vec<String> = CASES.iter().filter_map(|case| surprise(&folder, case)).collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    assert!(CASES.len() >= 50);
+}
+
+#[test]
+fn all_problems_are_told_at_once_whatever_their_kind() {
+    let text = GOOD
+        .replacen("https://app.example", "http://app.example", 1)
+        .replacen("[listen]", "[listen]\nadress = 1", 1)
+        .replacen(SCOPES, "scopes = [7, \"a b\"]", 1)
+        .replacen(SECRET, "client_secret = { file = \"none\" }", 1)
+        .replacen("\"30m\"", "30", 1)
+        .replacen("upstream = \"todo\"", "upstream = \"tudo\"", 1)
+        .replacen(ROUTES, "[[routes]]\npath = \"/api\"\nupstream = \"todo\"\nallow = \"public\"\n[log]", 1)
+        .replacen("level = \"info\"", "level = 1", 1);
+    let problems = Folder::new().read(&text).expect_err("much is wrong");
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    let wanted = [
+        "public_url",
+        "listen.adress",
+        "provider.client_secret.file",
+        "provider.scopes[0]",
+        "provider.scopes[1]",
+        "session.idle",
+        "routes[1].upstream",
+        "routes[2]",
+        "routes[2].allow",
+        "log.level",
+    ];
+    assert_eq!(keys, wanted);
+}
+
+#[test]
+fn a_slip_of_the_pen_gets_the_right_name_suggested() {
+    let folder = Folder::new();
+    for (find, put, help) in [
+        (SCOPES, "scope = []", "did you mean `scopes`?"),
+        ("[upstreams.todo]", "[upstream.todo]", "did you mean `upstreams`?"),
+        ("upstream = \"todo\"", "upstream = \"tood\"", "did you mean \"todo\"?"),
+        (TOKEN, "token = \"raed\"", "did you mean \"read\"?"),
+        (ALLOW, "allow = \"public\"", "did you mean \"anyone\"?"),
+        (ALLOW, "allow = \"authenticated\"", "did you mean \"signed-in\"?"),
+        ("[session]", "[session]\nissuer = \"x\"", "`issuer` belongs to [provider]"),
+        ("path = \"/api\"", "path = \"/api/*\"", "write \"/api\""),
+        ("level = \"info\"", "level = \"debgu\"", "did you mean \"debug\"?"),
+        (TOKEN, "methods = [\"get\"]", "did you mean \"GET\"?"),
+        ("[upstreams.todo]\n", "[upstreams]\n", "write it under [upstreams.NAME]"),
+        ("path = \"/api\"", "path = [\"/api\"]", "without brackets"),
+    ] {
+        let problems = folder.read(&GOOD.replacen(find, put, 1)).expect_err(put);
+        assert!(problems.iter().any(|problem| problem.help.contains(help)), "{put}: {problems:?}");
+    }
+}

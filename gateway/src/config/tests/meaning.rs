@@ -1,0 +1,219 @@
+//! What a good configuration means: defaults, resolved references, warnings.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+
+use crate::config::Config;
+use crate::oidc::settings::{Algorithm, ClientAuthentication, ResponseMode};
+use crate::routing::{Csrf, Methods, Pattern, Target};
+use crate::rule::Rule;
+
+use super::{Folder, GOOD};
+
+fn good(text: &str) -> Config {
+    Folder::new().read(text).expect("no problem")
+}
+
+/// As little as a configuration can say.
+const LEAST: &str = r#"
+public_url = "http://localhost:3000"
+[provider]
+issuer = "http://localhost:3002"
+client_id = "todo-web"
+client_authentication = "none"
+"#;
+
+#[test]
+fn what_is_left_out_has_defaults() {
+    let config = good(LEAST);
+    assert_eq!(config.listen.http, ["127.0.0.1:3000".parse().expect("an address")]);
+    assert_eq!(config.listen.admin, "127.0.0.1:3003".parse().expect("an address"));
+    assert!(config.listen.workers.get() >= 1);
+    let provider = &config.provider;
+    assert_eq!(provider.metadata_url.as_str(), "http://localhost:3002/.well-known/openid-configuration");
+    assert!(matches!(provider.authentication, ClientAuthentication::None));
+    assert_eq!(provider.scopes.to_string(), "openid profile");
+    assert_eq!(
+        (provider.response_mode, &*provider.algorithms),
+        (ResponseMode::Query, &[Algorithm::RS256][..])
+    );
+    assert_eq!(provider.pass_parameters, ["login_hint", "ui_locales", "domain_hint"]);
+    assert_eq!(provider.redirect_uri.as_str(), "http://localhost:3000/auth/callback");
+    assert_eq!(provider.post_logout_redirect_uri.as_str(), "http://localhost:3000/auth/signed-out");
+    assert_eq!(
+        (config.lifetimes.idle, config.lifetimes.absolute),
+        (Duration::from_mins(30), Duration::from_hours(8))
+    );
+    assert_eq!(config.shown_claims.len(), 7);
+    assert_eq!((&*config.log.level, config.log.format, config.log.access), ("info", None, true));
+    assert!(
+        config.routes.is_empty() && config.warnings.iter().any(|warning| warning.contains("no routes")),
+        "nothing is served"
+    );
+}
+
+#[test]
+fn the_issuer_is_kept_byte_for_byte() {
+    let config = good(&LEAST.replace("http://localhost:3002", "https://Login.Example:443/Tenant/"));
+    assert_eq!(&*config.provider.issuer, "https://Login.Example:443/Tenant/");
+    assert_eq!(
+        config.provider.metadata_url.as_str(),
+        "https://login.example/Tenant/.well-known/openid-configuration"
+    );
+}
+
+#[test]
+fn an_issuer_of_many_tenants_needs_their_list_and_the_metadata() {
+    let text = LEAST.replace(
+        "issuer = \"http://localhost:3002\"",
+        "issuer = \"https://login.example/{tenantid}/v2.0\"\nmetadata_url = \"https://login.example/organizations/v2.0/.well-known/openid-configuration\"\ntenants = [\"7f3c1a52-9d0e-4b6f-8a21-c5d4e3f2a1b0\"]",
+    );
+    let provider = good(&text).provider;
+    assert_eq!((&*provider.issuer, provider.tenants.len()), ("https://login.example/{tenantid}/v2.0", 1));
+}
+
+#[test]
+fn routes_lead_where_they_say() {
+    let config = good(GOOD);
+    let [files, api] = &config.routes[..] else { panic!("two routes") };
+    assert_eq!((files.target, files.csrf, &files.rule), (Target::Files(0), Csrf::Origin, &Rule::Anyone));
+    assert!(files.methods.contains(&Method::HEAD) && !files.methods.contains(&Method::POST));
+    assert_eq!(
+        (api.target, api.csrf, &api.rule),
+        (Target::Upstream(0), Csrf::Header, &Rule::SignedIn),
+        "deny is the default"
+    );
+    assert_eq!((api.methods, &api.path, &*api.name), (Methods::ALL, &Pattern::Prefix("/api".into()), "/api"));
+    assert_eq!(api.token.as_deref(), Some(&*config.tokens[0]));
+    assert!(config.files[0].root.is_absolute());
+    let server = &config.upstreams[0].servers[0];
+    assert_eq!(
+        (server.https, &*server.host, server.port, server.authority.as_bytes()),
+        (false, "127.0.0.1", 3001, &b"127.0.0.1:3001"[..])
+    );
+}
+
+#[test]
+fn one_path_may_be_split_by_method() {
+    let text = GOOD.replace("token = \"read\"", "token = \"read\"\nmethods = [\"GET\"]\n[[routes]]\npath = \"/api\"\nmethods = [\"POST\"]\nupstream = \"todo\"\ncsrf = \"origin\"");
+    let config = good(&text);
+    assert_eq!(
+        config.routes.iter().map(|route| &*route.name).collect::<Vec<_>>(),
+        ["/", "GET /api", "POST /api"]
+    );
+    assert_eq!(config.routes[2].csrf, Csrf::Origin);
+}
+
+#[test]
+fn each_route_to_files_has_an_entry_of_its_own() {
+    let text = GOOD
+        .replace("[log]", "[[routes]]\npath = \"/spa\"\nfiles = \"web/\"\nfallback = \"index.html\"\n[log]");
+    let config = good(&text);
+    let targets: Vec<_> = config.routes.iter().map(|route| route.target).collect();
+    assert_eq!(targets, [Target::Files(0), Target::Upstream(0), Target::Files(1)]);
+    assert_eq!(config.files[0].root, config.files[1].root);
+    assert_eq!(config.files[1].fallback.as_deref(), Some("index.html"));
+}
+
+#[test]
+fn rules_say_what_they_mean() {
+    for (written, meant) in [
+        ("\"anyone\"", Rule::Anyone),
+        ("{ scope = \"a\" }", Rule::Scope("a".parse().expect("a scope"))),
+        ("{ role = \"Admin\" }", Rule::Role("Admin".into())),
+        (
+            "{ claim = \"tid\", any_of = [\"x\", 3, true] }",
+            Rule::Claim { name: "tid".into(), any_of: vec![json!("x"), json!(3), json!(true)] },
+        ),
+        (
+            "{ all = [\"signed-in\", { any = [{ role = \"A\" }, { role = \"B\" }] }] }",
+            Rule::All(vec![Rule::SignedIn, Rule::Any(vec![Rule::Role("A".into()), Rule::Role("B".into())])]),
+        ),
+    ] {
+        let config = good(&GOOD.replace("allow = \"anyone\"", &format!("allow = {written}")));
+        assert_eq!(config.routes[0].rule, meant, "{written}");
+    }
+}
+
+#[test]
+fn servers_have_the_host_header_of_their_scheme() {
+    for (written, https, host, port, authority) in [
+        ("https://api.example", true, "api.example", 443, "api.example"),
+        ("http://api.localhost:80", false, "api.localhost", 80, "api.localhost"),
+        ("https://[::1]:8443", true, "::1", 8443, "[::1]:8443"),
+    ] {
+        let config = good(&GOOD.replace("http://127.0.0.1:3001", written));
+        let server = &config.upstreams[0].servers[0];
+        assert_eq!(
+            (server.https, &*server.host, server.port, server.authority.as_bytes()),
+            (https, host, port, authority.as_bytes()),
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn a_token_travels_without_tls_only_where_that_is_said() {
+    let text = GOOD.replace("[\"http://127.0.0.1:3001\"]", "[\"http://todo.internal:3001\"]");
+    assert!(Folder::new().read(&text).is_err());
+    let config = good(&text.replace("[tokens.read]", "plain_http = true\n[tokens.read]"));
+    assert!(config.warnings.iter().any(|warning| warning.contains("without TLS")), "{:?}", config.warnings);
+    good(&text.replace("http://todo.internal", "https://todo.internal"));
+}
+
+#[test]
+fn plain_http_stays_on_this_machine() {
+    let on_loopback = GOOD
+        .replace("https://app.example", "http://localhost:8080")
+        .replace("0.0.0.0:8080", "127.0.0.1:8080");
+    good(&on_loopback);
+    good(&on_loopback.replace("\"127.0.0.1:8080\"", "[\"127.0.0.1:8080\", \"[::1]:8080\"]"));
+    for open in [
+        on_loopback.replace("127.0.0.1:8080", "10.0.0.1:8080"),
+        on_loopback.replace("127.0.0.1:8081", "0.0.0.0:8081"),
+    ] {
+        assert!(Folder::new().read(&open).is_err());
+    }
+}
+
+#[test]
+fn free_ports_may_be_asked_for_twice() {
+    let config = good(&GOOD.replace("0.0.0.0:8080", "127.0.0.1:0").replace("127.0.0.1:8081", "127.0.0.1:0"));
+    assert_eq!(config.listen.admin.port(), 0);
+}
+
+#[test]
+fn what_should_be_known_is_a_warning() {
+    for (find, put, warning) in [
+        ("127.0.0.1:8081", "0.0.0.0:8081", "listen.admin"),
+        (
+            "[tokens.read]",
+            "[tokens.spare]\nscopes = [\"a\"]\n[tokens.read]",
+            "tokens.spare: no route uses it",
+        ),
+        (
+            "[tokens.read]",
+            "[upstreams.spare]\nservers = [\"http://127.0.0.1:1\"]\n[tokens.read]",
+            "upstreams.spare: no route uses it",
+        ),
+    ] {
+        let warnings = good(&GOOD.replacen(find, put, 1)).warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains(warning), "{put}: {warnings:?}");
+    }
+}
+
+#[test]
+fn form_post_wants_https() {
+    let config =
+        good(&GOOD.replacen("scopes = [\"profile\", \"email\"]", "response_mode = \"form_post\"", 1));
+    assert_eq!((config.provider.response_mode, config.warnings.len()), (ResponseMode::FormPost, 0));
+    let config =
+        good(&LEAST.replace("client_authentication", "response_mode = \"form_post\"\nclient_authentication"));
+    assert!(
+        config.warnings.iter().any(|warning| warning.contains("provider.response_mode")),
+        "{:?}",
+        config.warnings
+    );
+}

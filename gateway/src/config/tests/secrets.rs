@@ -1,0 +1,119 @@
+//! Secrets come from files and the environment, are worth the name, and are never shown.
+
+use crate::oidc::settings::ClientAuthentication;
+
+use super::{Folder, GOOD};
+
+const SECRET: &str = r#"client_secret = { file = "client.secret" }"#;
+
+fn secret_of(folder: &Folder, text: &str) -> String {
+    match folder.read(text).expect("no problem").provider.authentication {
+        ClientAuthentication::SecretBasic(secret) => secret.expose().clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_or_the_environment() {
+    let folder = Folder::new();
+    assert_eq!(secret_of(&folder, GOOD), "a8Q~k2V9xT4mZ7pL1nB6", "without the line break at its end");
+    let by_env = GOOD.replace("{ file = \"client.secret\" }", "{ env = \"GOOD_SECRET\" }");
+    assert_eq!(secret_of(&folder, &by_env), "Zp4vR8sK1wQ6yH3tN9cD");
+    folder.write("client.secret", "a8Q~k2V9xT4mZ7pL1nB6\r\n");
+    assert_eq!(secret_of(&folder, GOOD), "a8Q~k2V9xT4mZ7pL1nB6", "nor that of another system");
+}
+
+#[test]
+fn what_is_not_worth_the_name_is_refused() {
+    let folder = Folder::new();
+    folder.write("empty", "");
+    folder.write("blank", " \n");
+    folder.write("short", "a8Q~k2V9\n");
+    folder.write("sample", "<paste your client secret>\n");
+    folder.write("lines", "a8Q~k2V9xT4mZ7pL1nB6\na8Q~k2V9xT4mZ7pL1nB6\n");
+    folder.write("binary", b"a8Q~k2V9xT4mZ7\xff\xfeL1nB6");
+    folder.write("huge", "x1".repeat(40_000));
+    for (reference, message) in [
+        ("{ file = \"missing\" }", "cannot be read"),
+        ("{ file = \"web\" }", "cannot be read"),
+        ("{ file = \"empty\" }", "is empty"),
+        ("{ file = \"blank\" }", "is empty"),
+        ("{ file = \"short\" }", "fewer than 16"),
+        ("{ file = \"sample\" }", "placeholder"),
+        ("{ file = \"lines\" }", "line breaks"),
+        ("{ file = \"binary\" }", "not text"),
+        ("{ file = \"huge\" }", "more than"),
+        ("{ env = \"MISSING\" }", "is not set"),
+        ("{ env = \"EMPTY\" }", "is empty"),
+        ("{ env = \"SHORT\" }", "fewer than 16"),
+        ("{ env = \"SAMPLE\" }", "placeholder"),
+        ("{ env = \"a-b\" }", "not the name"),
+        ("{ env = \"\" }", "not the name"),
+        ("{ env = 1 }", "expected a string"),
+        ("{}", "does not say where"),
+        ("{ file = \"client.secret\", env = \"GOOD_SECRET\" }", "one place only"),
+        ("\"changeme\"", "must not stand"),
+        ("7", "must not stand"),
+    ] {
+        let problems =
+            folder.read(&GOOD.replace("{ file = \"client.secret\" }", reference)).expect_err(reference);
+        assert_eq!(problems.len(), 1, "{reference}: {problems:?}");
+        assert!(
+            problems.iter().all(|problem| problem.message.contains(message)),
+            "{reference}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_written_into_the_file_is_not_shown() {
+    let folder = Folder::new();
+    for put in [
+        "client_secret = \"hunter2hunter2hunter2\"",
+        "client_secret = \"\"\"\nhunter2hunter2\nhunter2\"\"\"",
+        "client_secret = [\"hunter2hunter2\"]",
+        "client-secret = \"hunter2hunter2\"",
+        "clientSecret = 'hunter2hunter2'",
+        "client_secret = hunter2hunter2",
+        "client_secret = \"hunter2hunter2",
+        "client_secret = { env = \"hunter2-hunter2\" }",
+        "metadata_url = \"https://user:hunter2@login.example\"",
+    ] {
+        let text = GOOD.replacen(SECRET, put, 1);
+        let problems = folder.read(&text).expect_err(put);
+        for shown in [problems.render(true), problems.render(false), format!("{problems:?}")] {
+            assert!(!shown.contains("hunter2"), "{put} is shown:\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_resolved_configuration_prints_no_secret() {
+    let config = Folder::new().read(GOOD).expect("no problem");
+    assert!(!format!("{config:?}").contains("a8Q~k2V9"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let file = folder.path().join("client.secret");
+    for (mode, warned) in [(0o644, true), (0o640, true), (0o600, false), (0o400, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("permissions");
+        let config = folder.read(GOOD).expect("no problem");
+        assert_eq!(config.warnings.iter().any(|warning| warning.contains("chmod 600")), warned, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_secret_in_a_folder_that_is_served_is_refused() {
+    let folder = Folder::new();
+    folder.write("web/client.secret", "a8Q~k2V9xT4mZ7pL1nB6\n");
+    let problems =
+        folder.read(&GOOD.replace("client.secret", "web/client.secret")).expect_err("it would be served");
+    assert!(
+        problems.iter().all(|problem| problem.key == "routes[0].files" && problem.message.contains("secret")),
+        "{problems:?}"
+    );
+}

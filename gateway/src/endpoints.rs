@@ -1,0 +1,98 @@
+//! The gateway's own paths, all below `/auth`: which there are, and who answers each. No configured route can stand
+//! in front of them (requirement PA-08).
+
+pub mod callback;
+pub mod session;
+pub mod sign_in;
+pub mod sign_out;
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::access::Record;
+use crate::body::Body;
+use crate::intake::Inbound;
+use crate::live::Live;
+use crate::oidc::Purpose;
+use crate::oidc::settings::ResponseMode;
+use crate::policy::Permit;
+use crate::routing::{Csrf, Endpoint, Methods, Pattern, Route, Target};
+use crate::rule::Rule;
+use crate::stop::{Reason, Stop};
+
+/// Everything at and below this path is the gateway's.
+pub const PREFIX: &str = "/auth";
+/// Where providers answer.
+pub const CALLBACK: &str = "/auth/callback";
+/// Where people land after sign-out.
+pub const SIGNED_OUT: &str = "/auth/signed-out";
+
+/// Answers a request to one of the gateway's own paths.
+pub async fn answer(
+    live: &Live,
+    endpoint: Endpoint,
+    inbound: Inbound,
+    permit: Permit,
+    record: &mut Record,
+) -> Result<Response<Body>, Stop> {
+    match endpoint {
+        Endpoint::SignIn => sign_in::requested(live, &inbound, Purpose::SignIn).await,
+        Endpoint::SignUp => sign_in::requested(live, &inbound, Purpose::SignUp).await,
+        Endpoint::Callback => callback::answer(live, inbound, &permit, record).await,
+        Endpoint::SignOut => sign_out::answer(live, &inbound, &permit, record).await,
+        Endpoint::SignedOut => Ok(sign_out::landing(&inbound)),
+        Endpoint::Session => session::answer(live, &inbound, &permit),
+        Endpoint::Unknown => Err(Stop::refused(Reason::NoRoute)),
+    }
+}
+
+/// Whether a request only looks at the session and asks not to extend it (requirement SE-12).
+pub fn is_silent_poll(permit: &Permit, inbound: &Inbound) -> bool {
+    permit.target() == Target::Endpoint(Endpoint::Session)
+        && parameter(inbound, "slide").is_some_and(|value| value == "false")
+}
+
+/// The first query parameter of that name.
+fn parameter<'a>(inbound: &'a Inbound, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    url::form_urlencoded::parse(inbound.query()?.as_bytes())
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value)
+}
+
+/// The routes of the gateway's own paths. The callback takes only the method of the configured response mode, so that
+/// no HEAD or OPTIONS ever spends a code (requirement CB-08).
+pub fn routes(response_mode: ResponseMode) -> Vec<Arc<Route>> {
+    let callback_method = match response_mode {
+        ResponseMode::Query => "GET",
+        ResponseMode::FormPost => "POST",
+    };
+    [
+        ("/auth/sign-in", &["GET"][..], Csrf::Exempt, Endpoint::SignIn),
+        ("/auth/sign-up", &["GET"], Csrf::Exempt, Endpoint::SignUp),
+        (CALLBACK, &[callback_method], Csrf::Exempt, Endpoint::Callback),
+        ("/auth/sign-out", &["POST"], Csrf::Origin, Endpoint::SignOut),
+        (SIGNED_OUT, &["GET", "HEAD"], Csrf::Exempt, Endpoint::SignedOut),
+        ("/auth/session", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Session),
+    ]
+    .into_iter()
+    .map(|(path, methods, csrf, endpoint)| {
+        let methods = Methods::from_names(methods.iter().copied()).unwrap_or(Methods::ALL);
+        own_route(Pattern::Exact(path.to_owned()), methods, csrf, endpoint)
+    })
+    .chain([own_route(Pattern::Prefix(PREFIX.to_owned()), Methods::ALL, Csrf::Exempt, Endpoint::Unknown)])
+    .collect()
+}
+
+fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) -> Arc<Route> {
+    let (Pattern::Exact(text) | Pattern::Prefix(text)) = &path;
+    Arc::new(Route {
+        name: text.as_str().into(),
+        path,
+        methods,
+        rule: Rule::Anyone,
+        csrf,
+        target: Target::Endpoint(endpoint),
+        token: None,
+    })
+}

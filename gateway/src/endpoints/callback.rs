@@ -1,0 +1,119 @@
+//! `/auth/callback`: the provider's answer. Refused before any network call unless it belongs to an attempt of this
+//! very browser; the session cookie leaves only after every check passed (requirements sections 2 and 3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::{Method, Response};
+use http_body_util::{BodyExt, Limited};
+
+use crate::access::Record;
+use crate::body::Body;
+use crate::intake::Inbound;
+use crate::live::Live;
+use crate::oidc::callback::Answer;
+use crate::policy::Permit;
+use crate::respond;
+use crate::session::Session;
+use crate::session::attempt::LoginAttempt;
+use crate::session::return_to::ReturnTo;
+use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
+
+use super::sign_in;
+
+/// The largest form that a provider may post.
+const MAX_FORM: usize = 64 * 1024;
+/// Sign-ins completed within this time of each other count as rounds of a loop.
+const ROUND: Duration = Duration::from_secs(30);
+
+/// Completes a sign-in.
+pub async fn answer(
+    live: &Live,
+    mut inbound: Inbound,
+    permit: &Permit,
+    record: &mut Record,
+) -> Result<Response<Body>, Stop> {
+    let encoded = parameters(&mut inbound).await?;
+    let answer = Answer::parse(&encoded).map_err(try_again)?;
+    let attempt = attempt_of(live, &inbound, &answer, record)?;
+    if attempt.has_expired(inbound.now) {
+        return Err(again(Reason::AttemptExpired, attempt.return_to));
+    }
+    if !live.used.claim(&attempt, inbound.now) {
+        return Err(again(Reason::AttemptUsed, attempt.return_to));
+    }
+    let return_to = attempt.return_to.clone();
+    let signed_in = live.provider.finish(attempt, answer, &live.token_specs).await?;
+    let (id, session) =
+        Session::start(signed_in.identity, signed_in.credentials, live.lifetimes, inbound.now);
+    // Signing in over a session ends it: its cookie may be known to somebody else (requirement SI-14).
+    if let Some(previous) = permit.caller().session() {
+        live.sessions.end(previous);
+    }
+    tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), session = session.key().short(), "signed in");
+    live.sessions.insert(Arc::new(session));
+    record.clear_session = false;
+    let mut response = respond::go_to(&return_to);
+    let cookies = &live.edge.cookies;
+    let rounds = (sign_in::rounds(live, &inbound).saturating_add(1)).to_string();
+    let headers = response.headers_mut();
+    headers.append(SET_COOKIE, cookies.set_session(&id.reveal(), live.lifetimes.absolute));
+    headers.append(SET_COOKIE, cookies.set_login(&cookies.login_name(sign_in::ROUNDS), &rounds, ROUND));
+    Ok(response)
+}
+
+/// The answer's parameters, from the query or the posted form.
+async fn parameters(inbound: &mut Inbound) -> Result<Vec<u8>, Stop> {
+    if inbound.method() != Method::POST {
+        return Ok(inbound.query().unwrap_or_default().as_bytes().to_vec());
+    }
+    let is_form =
+        inbound.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        });
+    if !is_form {
+        return Err(Stop::refused(Reason::BadBody));
+    }
+    match Limited::new(std::mem::take(&mut inbound.body), MAX_FORM).collect().await {
+        Ok(form) => Ok(form.to_bytes().to_vec()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Stop::refused(Reason::BodyTooLarge))
+        }
+        Err(error) => Err(Stop::failed(Whose::Client, Reason::ClientGone, error)),
+    }
+}
+
+/// The attempt that the answer's state names, from the cookie in which this browser keeps it.
+fn attempt_of(
+    live: &Live,
+    inbound: &Inbound,
+    answer: &Answer,
+    record: &mut Record,
+) -> Result<LoginAttempt, Stop> {
+    let state = answer.state().ok_or_else(|| try_again(Reason::BadState))?;
+    let name = live.edge.cookies.login_name(&sign_in::tag(state));
+    let mut values = live
+        .edge
+        .cookies
+        .logins(inbound.headers())
+        .filter(|(known, _)| *known == name)
+        .map(|(_, value)| value);
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(try_again(Reason::BadState));
+    };
+    // Whatever comes of it, this attempt is over.
+    record.clear_login = Some(name.clone());
+    sign_in::open(live, &name, value).ok_or_else(|| try_again(Reason::BadState))
+}
+
+fn try_again(reason: Reason) -> Stop {
+    again(reason, ReturnTo::home())
+}
+
+fn again(reason: Reason, return_to: ReturnTo) -> Stop {
+    tracing::info!(target: "gateway::audit", event = "callback_refused", reason = reason.as_str(), "callback refused");
+    Stop::Refused(Refusal { reason, remedy: Remedy::TryAgain(return_to) })
+}

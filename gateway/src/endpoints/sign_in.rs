@@ -1,0 +1,113 @@
+//! `/auth/sign-in`, `/auth/sign-up`, and the sign-in that a refused navigation begins by itself.
+
+use http::Response;
+use http::header::SET_COOKIE;
+
+use aws_lc_rs::digest;
+
+use crate::body::Body;
+use crate::hex;
+use crate::intake::{self, Inbound};
+use crate::live::Live;
+use crate::oidc::{Purpose, Want};
+use crate::respond;
+use crate::session::attempt::{LIFETIME, LoginAttempt};
+use crate::session::return_to::ReturnTo;
+use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
+
+use super::parameter;
+
+/// The most attempts under way in one browser; the oldest give way (requirement SI-06).
+const MAX_ATTEMPTS: usize = 8;
+/// The most bytes that all attempts of one browser may take in its `Cookie` header (requirement SI-06).
+const MAX_ATTEMPT_BYTES: usize = 6 * 1024;
+/// After this many completed sign-ins in a row without a session coming back, the browser keeps no cookies.
+const MAX_ROUNDS: u8 = 2;
+/// The tag of the cookie that counts rounds.
+pub(super) const ROUNDS: &str = "rounds";
+
+/// A person asked to sign in or up. Frames, prefetches and scripts are told the address instead (requirement SI-12).
+pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Result<Response<Body>, Stop> {
+    let return_to = ReturnTo::or_home(parameter(inbound, "return_to").as_deref());
+    let token =
+        parameter(inbound, "token").and_then(|name| live.token_specs.iter().find(|spec| spec.name == name));
+    if !intake::may_begin_sign_in(inbound.method(), inbound.headers()) {
+        let remedy = Remedy::SignIn(SignIn { return_to, token: token.map(|spec| spec.name.clone()) });
+        return Err(Stop::Refused(Refusal { reason: Reason::NoSession, remedy }));
+    }
+    let parameters =
+        url::form_urlencoded::parse(inbound.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let want = Want { return_to, extra_scopes: token.map(|spec| spec.scopes.clone()), purpose, parameters };
+    begin(live, inbound, want).await
+}
+
+/// A navigation that policy refused goes to the provider at once, unless it has been there twice already.
+pub async fn automatic(live: &Live, inbound: &Inbound, wanted: SignIn) -> Result<Response<Body>, Stop> {
+    if rounds(live, inbound) >= MAX_ROUNDS {
+        let remedy = Remedy::TryAgain(wanted.return_to);
+        return Err(Stop::Refused(Refusal { reason: Reason::SignInLoop, remedy }));
+    }
+    let token =
+        wanted.token.as_ref().and_then(|name| live.token_specs.iter().find(|spec| spec.name == *name));
+    let extra_scopes = token.map(|spec| spec.scopes.clone());
+    let want =
+        Want { return_to: wanted.return_to, extra_scopes, purpose: Purpose::SignIn, parameters: Vec::new() };
+    begin(live, inbound, want).await
+}
+
+/// How many sign-ins this browser has completed within half a minute.
+pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
+    let name = live.edge.cookies.login_name(ROUNDS);
+    let value =
+        live.edge.cookies.logins(inbound.headers()).find(|(known, _)| *known == name).map(|(_, value)| value);
+    value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
+}
+
+async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Body>, Stop> {
+    let begun = live.provider.begin(want).await?;
+    let cookies = &live.edge.cookies;
+    let name = cookies.login_name(&tag(begun.attempt.state.expose()));
+    let sealed = live.seal.close(&name, begun.attempt.to_bytes());
+    let mut response = respond::see_other(&begun.location);
+    for stale in surplus(live, inbound, name.len() + sealed.len()) {
+        response.headers_mut().append(SET_COOKIE, cookies.clear_login(&stale));
+    }
+    response.headers_mut().append(SET_COOKIE, cookies.set_login(&name, &sealed, LIFETIME));
+    Ok(response)
+}
+
+/// Names an attempt's cookie by its state without giving the state away: 16 hexadecimal digits of its hash.
+pub(super) fn tag(state: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, state.as_bytes());
+    hex::encode(&hash.as_ref()[..8])
+}
+
+/// The attempt that the cookie of that name holds, if this gateway sealed it there.
+pub(super) fn open(live: &Live, name: &str, value: &[u8]) -> Option<LoginAttempt> {
+    LoginAttempt::from_bytes(&live.seal.open(name, value)?)
+}
+
+/// Login cookies that must go so that one more of `size` bytes fits: whatever opens nothing or has expired, then the
+/// oldest.
+fn surplus(live: &Live, inbound: &Inbound, size: usize) -> Vec<String> {
+    let rounds = live.edge.cookies.login_name(ROUNDS);
+    let mut kept = Vec::new();
+    let mut surplus = Vec::new();
+    for (name, value) in live.edge.cookies.logins(inbound.headers()).filter(|(name, _)| *name != rounds) {
+        match open(live, name, value) {
+            Some(attempt) if !attempt.has_expired(inbound.now) => {
+                kept.push((attempt.started, name, name.len() + value.len()));
+            }
+            _ => surplus.push(name.to_owned()),
+        }
+    }
+    kept.sort_by_key(|(started, ..)| std::cmp::Reverse(*started));
+    let mut bytes = size;
+    for (position, (_, name, length)) in kept.into_iter().enumerate() {
+        bytes += length;
+        if position + 1 >= MAX_ATTEMPTS || bytes > MAX_ATTEMPT_BYTES {
+            surplus.push(name.to_owned());
+        }
+    }
+    surplus
+}

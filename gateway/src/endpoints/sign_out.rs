@@ -1,0 +1,74 @@
+//! `/auth/sign-out` and the page people land on afterwards. The local session ends first, so that no failure at the
+//! provider can keep somebody signed in here (requirements LO-01 to LO-07).
+
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::access::Record;
+use crate::body::Body;
+use crate::entropy;
+use crate::intake::Inbound;
+use crate::live::Live;
+use crate::pages::Page;
+use crate::policy::Permit;
+use crate::respond::{self, Reader};
+
+use super::{SIGNED_OUT, parameter, sign_in};
+
+/// The note that the provider could not be told.
+const UNREACHABLE: &str = "unreachable";
+
+/// Ends the session here, gives the refresh token back, then sends the browser to end it at the provider.
+pub async fn answer(
+    live: &Live,
+    inbound: &Inbound,
+    permit: &Permit,
+    record: &mut Record,
+) -> Result<Response<Body>, crate::stop::Stop> {
+    let next = match permit.caller().session() {
+        // Signing out twice, or without a session, is fine.
+        None => SIGNED_OUT.to_owned(),
+        Some(session) => {
+            live.sessions.end(session);
+            tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
+            let credentials = session.credentials().clone();
+            let told = match &credentials.refresh_token {
+                Some(token) => live.provider.revoke(token).await,
+                None => Ok(()),
+            };
+            match told {
+                Ok(()) => live
+                    .provider
+                    .end_session_url(&credentials.id_token, &entropy::token())
+                    .unwrap_or_else(|| SIGNED_OUT.to_owned()),
+                // Sending the browser to a provider that does not answer would strand it there.
+                Err(fault) => {
+                    tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = %fault.cause, "the provider could not be told of a sign-out");
+                    format!("{SIGNED_OUT}?provider={UNREACHABLE}")
+                }
+            }
+        }
+    };
+    record.clear_session = true;
+    record.clear_login = Some(live.edge.cookies.login_name(sign_in::ROUNDS));
+    Ok(match Reader::of(inbound.method(), inbound.headers()) {
+        Reader::Person => respond::see_other(&next),
+        Reader::Program => {
+            respond::json_response(StatusCode::OK, &json!({ "signed_out": true, "location": next }))
+        }
+    })
+}
+
+/// The page after sign-out. Shows the same to everybody and does nothing, whatever `state` it is called with
+/// (requirement LO-05).
+pub fn landing(inbound: &Inbound) -> Response<Body> {
+    let message = if parameter(inbound, "provider").is_some_and(|note| note == UNREACHABLE) {
+        "You are signed out of this site. The sign-in service could not be reached, so you may still be signed in there: \
+         close the browser if others use this computer."
+    } else {
+        "Your session on this site has ended, and nothing of it is left in this browser."
+    };
+    let actions = [("/auth/sign-in", "Sign in again"), ("/", "Go to the front page")];
+    let page = Page { status: StatusCode::OK, heading: "You are signed out", message, actions: &actions };
+    page.render(&inbound.request_id)
+}

@@ -1,0 +1,47 @@
+//! An auth gateway: it owns the user's session, signs people in and out with any OpenID Connect provider, keeps every
+//! token on the server, gives the browser one opaque cookie, and attaches to each route the access token it asks for.
+//!
+//! The map, in layers. A module imports only modules that stand before it; a test reads the imports and fails on an
+//! arrow that points back. Everything down to `respond` is pure and synchronous.
+//!
+//! To understand the gateway, read [`gateway`], where one request goes from the socket to the answer, and follow it.
+
+// Vocabulary: words that everything else uses.
+pub mod body;
+pub mod clock;
+pub mod entropy;
+pub mod hex;
+pub mod origin;
+pub mod path;
+pub mod request_id;
+pub mod scope;
+pub mod secret;
+// Facts: what can be known about people, sessions and refusals.
+pub mod caller;
+pub mod rule;
+pub mod session;
+pub mod stop;
+// Judgement: decisions on values, no I/O.
+pub mod access;
+pub mod csrf;
+pub mod intake;
+pub mod pages;
+pub mod policy;
+pub mod respond;
+pub mod routing;
+// I/O: the provider, tokens, upstreams, files.
+pub mod files;
+pub mod oidc;
+pub mod tokens;
+pub mod upstream;
+// Composition: one request.
+pub mod endpoints;
+pub mod gateway;
+pub mod identity;
+pub mod live;
+// Edge: the process.
+pub mod config;
+pub mod server;
+pub mod telemetry;
+
+pub use server::run;

@@ -1,0 +1,129 @@
+//! What requests are answered with: one immutable snapshot shared by all workers, and what each worker has for itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
+
+use crate::access::Record;
+use crate::access::log::AccessLog;
+use crate::caller::Caller;
+use crate::clock::{Clock, Timestamp};
+use crate::files::Files;
+use crate::intake::Peer;
+use crate::oidc::Provider;
+use crate::origin::Origin;
+use crate::policy::Permit;
+use crate::request_id::RequestIds;
+use crate::routing::RouteTable;
+use crate::session::sealed::Seal;
+use crate::session::store::Store;
+use crate::session::store::used::UsedAttempts;
+use crate::session::{Lifetimes, TokenSpec};
+use crate::tokens::Tokens;
+use crate::upstream::{Edge, Upstream};
+
+/// One generation of the running configuration and the state that belongs to it. Never changed, only replaced.
+pub struct Live {
+    /// The time.
+    pub clock: Clock,
+    /// `public_url`.
+    pub origin: Origin,
+    /// What upstreams are told of it, and the cookies' names.
+    pub edge: Edge,
+    /// Every route, the gateway's own paths among them.
+    pub routes: RouteTable,
+    /// Folders of static files, as `Target::Files` counts them.
+    pub files: Vec<Files>,
+    /// Who is signed in.
+    pub sessions: Store,
+    /// How long they stay so.
+    pub lifetimes: Lifetimes,
+    /// Claims that `/auth/session` may show.
+    pub shown_claims: Vec<String>,
+    /// Every `[tokens.NAME]`.
+    pub token_specs: Vec<Arc<TokenSpec>>,
+    /// Encrypts sign-in attempts for their browser.
+    pub seal: Seal,
+    /// Attempts that were already answered.
+    pub used: UsedAttempts,
+    /// Who signs people in.
+    pub provider: Arc<Provider>,
+    /// Access tokens for routes.
+    pub tokens: Arc<Tokens>,
+}
+
+impl Live {
+    /// A request that policy let pass extends its session's idle time.
+    pub fn note_use(&self, permit: &Permit, now: Timestamp) {
+        if let Some(session) = permit.caller().session() {
+            session.touch(now);
+        }
+    }
+
+    /// Forgets what is over. Called now and then, off the request path.
+    pub fn sweep(&self) {
+        let now = self.clock.now();
+        self.sessions.sweep(now);
+        self.used.sweep(now);
+    }
+}
+
+/// How often [`Live::sweep`] is called.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// One worker: the shared snapshot, and connections and counters that never leave its thread.
+pub struct Worker {
+    live: Arc<Live>,
+    /// Connections, as `Target::Upstream` counts them.
+    pub upstreams: Vec<Upstream>,
+    /// Names for requests.
+    pub ids: RequestIds,
+    /// Where access lines go.
+    pub access: AccessLog,
+}
+
+impl Worker {
+    /// A worker for that snapshot.
+    pub fn new(live: Arc<Live>, upstreams: Vec<Upstream>, access: AccessLog) -> Self {
+        Self { live, upstreams, ids: RequestIds::new(), access }
+    }
+
+    /// The snapshot. One request reads it once.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Begins the record of a request.
+    pub fn record(&self, request: &Request<Incoming>, peer: &Peer) -> Record {
+        Record {
+            request_id: self.ids.next(),
+            time: self.live.clock.now(),
+            client: peer.address,
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            route: None,
+            session: None,
+            reason: None,
+            clear_session: false,
+            clear_login: None,
+            status: StatusCode::OK,
+        }
+    }
+}
+
+impl Record {
+    /// Notes who asks.
+    pub fn note(&mut self, caller: &Caller) {
+        match caller {
+            Caller::Session(session) => self.session = Some(session.key()),
+            Caller::Anonymous { stale_cookie } => self.clear_session = *stale_cookie,
+        }
+    }
+}
+
+/// `http` or `https`, as upstreams are told.
+pub fn scheme_value(origin: &Origin) -> HeaderValue {
+    HeaderValue::from_static(if origin.is_secure() { "https" } else { "http" })
+}

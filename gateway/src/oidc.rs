@@ -1,0 +1,159 @@
+//! The identity provider: signs people in, refreshes and revokes their tokens, signs them out. The only folder that
+//! names openidconnect types, and the only one that talks to the provider.
+//!
+//! The metadata and keys are fetched in the background and kept while the provider is away, so that the gateway starts
+//! without it and heals by itself (requirement EP-04). Every call runs on the shared runtime, whoever asks.
+
+pub mod callback;
+mod discovery;
+mod http;
+mod id_token;
+mod json;
+mod keeper;
+mod keys;
+mod refresh;
+pub mod settings;
+mod sign_in;
+mod sign_out;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod token_endpoint;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::stop::{Reason, Stop, Whose};
+
+pub use callback::Answer;
+pub use refresh::{RefreshError, Refreshed};
+pub use settings::Settings;
+pub use sign_in::{Begun, Purpose, SignedIn, Want};
+
+/// One provider, and what the gateway knows of it by now.
+pub struct Provider {
+    settings: Settings,
+    clock: Clock,
+    runtime: Handle,
+    client: http::HttpClient,
+    known: keeper::Known,
+    keeper: OnceLock<AbortHandle>,
+}
+
+/// Why there can be no provider by these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// No TLS.
+    #[error(transparent)]
+    Tls(#[from] http::TlsError),
+    /// Not an absolute address.
+    #[error("the issuer is not an address")]
+    Issuer,
+    /// Everybody in the world could sign in.
+    #[error("the issuer holds {{tenantid}}, but no tenant is allowed to sign in")]
+    NoTenants,
+    /// An address that must not be called.
+    #[error("the metadata address must be https, or http on this machine")]
+    MetadataUrl,
+    /// Nothing could ever be verified.
+    #[error("no signature algorithm is accepted")]
+    NoAlgorithms,
+}
+
+/// Why nobody can sign in yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotReady(String);
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotReady {}
+
+impl Provider {
+    /// A provider that knows nothing yet. Calls nobody.
+    pub fn new(settings: Settings, clock: Clock, runtime: Handle) -> Result<Arc<Self>, SetupError> {
+        if Url::parse(&settings.issuer).is_err() {
+            return Err(SetupError::Issuer);
+        }
+        if id_token::lacks_tenants(&settings) {
+            return Err(SetupError::NoTenants);
+        }
+        if settings.algorithms.is_empty() {
+            return Err(SetupError::NoAlgorithms);
+        }
+        if !http::is_acceptable(&settings.metadata_url) {
+            return Err(SetupError::MetadataUrl);
+        }
+        let client = http::HttpClient::new()?;
+        let known = keeper::Known::new(clock.clone());
+        Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new() }))
+    }
+
+    /// Begins to fetch metadata and keys, and keeps them fresh until the provider is dropped. Once is enough.
+    pub fn start(self: &Arc<Self>) {
+        self.keeper.get_or_init(|| {
+            let keeper = self.runtime.spawn(keeper::keep(Arc::downgrade(self), self.clock.clone()));
+            keeper.abort_handle()
+        });
+    }
+
+    /// What it was made of.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether people can sign in, or why not.
+    pub fn readiness(&self) -> Result<(), NotReady> {
+        self.known.readiness()
+    }
+
+    /// Runs `work` on the shared runtime: workers have no timers and sockets to spare for the provider, and work that
+    /// spends a code or a refresh token must not end because a browser closed its connection.
+    async fn on_runtime<T, F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) -> Option<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.runtime.spawn(work(Arc::clone(self)).in_current_span()).await.ok()
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("issuer", &self.settings.issuer).finish_non_exhaustive()
+    }
+}
+
+/// What is left when a task of ours panicked or the runtime is going down.
+#[derive(Debug, thiserror::Error)]
+#[error("the work was broken off")]
+struct BrokenOff;
+
+fn broken_off() -> Stop {
+    Stop::failed(Whose::Gateway, Reason::Internal, BrokenOff)
+}
+
+/// An error and its sources in one line, for the log and for readiness.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |source| source.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}

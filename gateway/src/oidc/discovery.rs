@@ -1,0 +1,205 @@
+//! The provider's metadata (OpenID Connect Discovery 1.0): what is kept of it and what is refused.
+//! The issuer is compared byte for byte, always; where the document was found does not matter (requirement SI-21).
+
+use url::Url;
+
+use crate::oidc::http::{self, CallError, HttpClient};
+use crate::oidc::json::{self, JsonError};
+use crate::oidc::settings::{Algorithm, Settings};
+
+/// What the gateway keeps of the metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Metadata {
+    pub(super) authorization_endpoint: Url,
+    pub(super) token_endpoint: Url,
+    pub(super) jwks_uri: Url,
+    pub(super) revocation_endpoint: Option<Url>,
+    pub(super) end_session_endpoint: Option<Url>,
+    /// Whether every answer of the authorization endpoint carries `iss` (RFC 9207, section 3).
+    pub(super) sends_issuer: bool,
+    /// Values of `prompt` that the provider takes (Initiating User Registration via OpenID Connect 1.0, section 4).
+    pub(super) prompts: Option<Vec<String>>,
+    /// The configured algorithms, less those that the provider says it does not use: narrowed, never widened.
+    pub(super) algorithms: Vec<Algorithm>,
+}
+
+/// Why the metadata cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MetadataError {
+    /// The document could not be fetched.
+    #[error("it could not be fetched")]
+    Call(#[from] CallError),
+    /// Another status than 200.
+    #[error("it was answered with {0}")]
+    Status(::http::StatusCode),
+    /// Not strict JSON with the members it must have.
+    #[error("it cannot be read")]
+    Json(#[from] JsonError),
+    /// The document is somebody else's, or the configuration has a typing error.
+    #[error("its issuer is {found:?}, but the configuration says {expected:?}")]
+    Issuer {
+        /// `provider.issuer` of the configuration.
+        expected: String,
+        /// What the document says.
+        found: String,
+    },
+    /// An endpoint that must not be called.
+    #[error("its {0} must be an https address (http only on this machine) without user name and fragment")]
+    Endpoint(&'static str),
+    /// Nothing in common between the configuration and the document.
+    #[error("the provider signs ID tokens with none of the accepted algorithms")]
+    Algorithms,
+}
+
+/// Fetches and checks the metadata.
+pub(super) async fn fetch(client: &HttpClient, settings: &Settings) -> Result<Metadata, MetadataError> {
+    let reply = client.get(&settings.metadata_url).await?;
+    if reply.status != ::http::StatusCode::OK {
+        return Err(MetadataError::Status(reply.status));
+    }
+    read(&reply.body, settings)
+}
+
+/// Checks the document (OpenID Connect Discovery 1.0, section 4.3).
+fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError> {
+    let members = json::object(document)?;
+    let found = json::text(&members, "issuer")?;
+    if found != &*settings.issuer {
+        let found = found.chars().take(200).collect();
+        return Err(MetadataError::Issuer { expected: settings.issuer.to_string(), found });
+    }
+    let optional = |name| json::optional_text(&members, name)?.map(|text| endpoint(name, text)).transpose();
+    let required = |name| optional(name)?.ok_or(MetadataError::Json(JsonError::Missing(name)));
+    Ok(Metadata {
+        authorization_endpoint: required("authorization_endpoint")?,
+        token_endpoint: required("token_endpoint")?,
+        jwks_uri: required("jwks_uri")?,
+        revocation_endpoint: optional("revocation_endpoint")?,
+        end_session_endpoint: optional("end_session_endpoint")?,
+        sends_issuer: members.get("authorization_response_iss_parameter_supported") == Some(&true.into()),
+        prompts: json::optional_texts(&members, "prompt_values_supported")?,
+        algorithms: algorithms(
+            json::optional_texts(&members, "id_token_signing_alg_values_supported")?,
+            settings,
+        )?,
+    })
+}
+
+fn endpoint(name: &'static str, text: &str) -> Result<Url, MetadataError> {
+    let url = Url::parse(text).map_err(|_| MetadataError::Endpoint(name))?;
+    let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    if bare && http::is_acceptable(&url) { Ok(url) } else { Err(MetadataError::Endpoint(name)) }
+}
+
+fn algorithms(listed: Option<Vec<String>>, settings: &Settings) -> Result<Vec<Algorithm>, MetadataError> {
+    let Some(listed) = listed else {
+        return Ok(settings.algorithms.clone());
+    };
+    let both =
+        settings.algorithms.iter().copied().filter(|one| listed.iter().any(|name| name == one.as_str()));
+    let both: Vec<_> = both.collect();
+    if both.is_empty() { Err(MetadataError::Algorithms) } else { Ok(both) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::testing;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({
+            "issuer": "http://localhost:3002",
+            "authorization_endpoint": "http://localhost:3002/authorize",
+            "token_endpoint": "http://localhost:3002/token",
+            "jwks_uri": "http://localhost:3002/keys",
+            "id_token_signing_alg_values_supported": ["RS256", "HS256"],
+            "authorization_response_iss_parameter_supported": true,
+        })
+    }
+
+    fn read_value(document: &Value) -> Result<Metadata, MetadataError> {
+        read(document.to_string().as_bytes(), &testing::settings("http://localhost:3002"))
+    }
+
+    #[test]
+    fn a_sound_document_is_taken() {
+        let metadata = read_value(&document()).expect("sound");
+        assert_eq!(metadata.token_endpoint.as_str(), "http://localhost:3002/token");
+        assert!(metadata.sends_issuer);
+        assert_eq!(metadata.revocation_endpoint, None);
+        assert_eq!(metadata.algorithms, [Algorithm::RS256]);
+    }
+
+    #[test]
+    fn another_issuer_is_refused_however_alike() {
+        for other in [
+            "http://localhost:3002/",
+            "http://LOCALHOST:3002",
+            "http://localhost",
+            "https://localhost:3002",
+            "",
+        ] {
+            let mut document = document();
+            document["issuer"] = other.into();
+            assert!(matches!(read_value(&document), Err(MetadataError::Issuer { .. })), "{other}");
+        }
+        let mut document = document();
+        document["issuer"] = json!(["http://localhost:3002"]);
+        assert!(matches!(read_value(&document), Err(MetadataError::Json(JsonError::WrongType("issuer")))));
+    }
+
+    #[test]
+    fn the_issuers_host_may_differ_from_every_endpoints() {
+        let issuer = "https://7f3c1a52-9d0e-4b6f-8a21-c5d4e3f2a1b0.ciamlogin.com/7f3c1a52-9d0e-4b6f-8a21-c5d4e3f2a1b0/v2.0";
+        let mut document = document();
+        document["issuer"] = issuer.into();
+        let read = read(document.to_string().as_bytes(), &testing::settings(issuer));
+        assert!(read.is_ok());
+    }
+
+    #[test]
+    fn endpoints_that_would_leak_are_refused() {
+        for bad in [
+            "http://login.example/token",
+            "ftp://localhost/token",
+            "https://user@login.example/token",
+            "https://a.example/#x",
+            "token",
+            "",
+        ] {
+            for name in [
+                "token_endpoint",
+                "jwks_uri",
+                "authorization_endpoint",
+                "revocation_endpoint",
+                "end_session_endpoint",
+            ] {
+                let mut document = document();
+                document[name] = bad.into();
+                assert!(matches!(read_value(&document), Err(MetadataError::Endpoint(_))), "{name} {bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_without_an_endpoint_is_refused() {
+        for name in ["token_endpoint", "jwks_uri", "authorization_endpoint", "issuer"] {
+            let mut document = document();
+            document.as_object_mut().expect("an object").remove(name);
+            assert!(
+                matches!(read_value(&document), Err(MetadataError::Json(JsonError::Missing(_)))),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn metadata_narrows_the_algorithms_and_never_widens_them() {
+        let mut document = document();
+        document["id_token_signing_alg_values_supported"] = json!(["HS256", "none", "ES256"]);
+        assert!(matches!(read_value(&document), Err(MetadataError::Algorithms)));
+        document.as_object_mut().expect("an object").remove("id_token_signing_alg_values_supported");
+        assert_eq!(read_value(&document).expect("sound").algorithms, [Algorithm::RS256]);
+    }
+}

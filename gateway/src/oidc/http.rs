@@ -1,0 +1,257 @@
+//! Calls to the provider: one small client with limits on everything. Redirects are never followed, nothing is
+//! decompressed, no proxy is taken from the environment (requirements CB-15, CB-16). Knows nothing of OpenID.
+
+mod resolver;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT};
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+use crate::origin;
+
+use resolver::Resolver;
+
+/// Longer answers are refused (requirement CB-16).
+const MAX_BODY: usize = 1024 * 1024;
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// From the call until the last byte of the answer.
+pub(super) const TOTAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why there is no answer that could be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// `http:` to a host that is not this machine.
+    #[error("{0} is plain http to another machine")]
+    Insecure(String),
+    /// An address that HTTP cannot carry.
+    #[error("the address cannot be called")]
+    Address(#[source] http::Error),
+    /// No connection: refused, unknown host, untrusted certificate, too slow.
+    #[error("no connection to {0}")]
+    Connect(String, #[source] hyper_util::client::legacy::Error),
+    /// The connection broke before the answer was complete.
+    #[error("the connection to {0} broke")]
+    Broken(String, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Too slow.
+    #[error("{0} did not answer in time")]
+    Timeout(String),
+    /// The answer is longer than one mebibyte.
+    #[error("the answer of {0} is too large")]
+    TooLarge(String),
+    /// A redirect, which is never followed.
+    #[error("{0} answered with a redirect ({1}), and redirects are not followed")]
+    Redirect(String, StatusCode),
+    /// Not the kind of content that was asked for.
+    #[error("the answer of {0} is not plain JSON")]
+    NotJson(String),
+}
+
+impl CallError {
+    /// Whether trying again later may help by itself.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Connect(..) | Self::Broken(..) | Self::Timeout(_))
+    }
+}
+
+/// Why the client could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up")]
+pub struct TlsError(#[from] rustls::Error);
+
+/// A complete answer.
+pub(super) struct Reply {
+    /// Never a redirect.
+    pub(super) status: StatusCode,
+    /// At most one mebibyte.
+    pub(super) body: Bytes,
+}
+
+/// The client. Connections are not kept: calls are rare, and one that the provider closed meanwhile would make a
+/// call fail that must not be repeated (requirement CB-20).
+pub(super) struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+}
+
+impl HttpClient {
+    /// A client that trusts the certificates that the machine trusts.
+    pub(super) fn new() -> Result<Self, TlsError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        let (trusted, _) = roots.add_parsable_certificates(found.certs);
+        if trusted == 0 {
+            tracing::warn!(
+                target: "gateway::oidc",
+                event = "no_root_certificates",
+                "the machine trusts no certificate: only a provider on this machine can be reached",
+            );
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { client })
+    }
+
+    /// GETs a JSON document.
+    pub(super) async fn get(&self, url: &Url) -> Result<Reply, CallError> {
+        let request = Request::get(url.as_str()).body(Full::default()).map_err(CallError::Address)?;
+        self.call(url, request, TOTAL_LIMIT).await
+    }
+
+    /// POSTs a form, once.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        form: String,
+        limit: Duration,
+    ) -> Result<Reply, CallError> {
+        let mut request = Request::post(url.as_str()).body(Full::from(form)).map_err(CallError::Address)?;
+        *request.headers_mut() = headers;
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        self.call(url, request, limit).await
+    }
+
+    async fn call(
+        &self,
+        url: &Url,
+        mut request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Reply, CallError> {
+        let place = place(url);
+        if !is_acceptable(url) {
+            return Err(CallError::Insecure(place));
+        }
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("gateway"));
+        match tokio::time::timeout(limit, self.exchange(&place, request)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(CallError::Timeout(place)),
+        }
+    }
+
+    async fn exchange(&self, place: &str, request: Request<Full<Bytes>>) -> Result<Reply, CallError> {
+        let answer = self.client.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                CallError::Connect(place.to_owned(), error)
+            } else {
+                CallError::Broken(place.to_owned(), error.into())
+            }
+        })?;
+        let status = answer.status();
+        if status.is_redirection() {
+            return Err(CallError::Redirect(place.to_owned(), status));
+        }
+        if status.is_success() && !is_plain_json(answer.headers()) {
+            return Err(CallError::NotJson(place.to_owned()));
+        }
+        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                CallError::TooLarge(place.to_owned())
+            } else {
+                CallError::Broken(place.to_owned(), error)
+            }
+        })?;
+        Ok(Reply { status, body: body.to_bytes() })
+    }
+}
+
+/// https, or http that does not leave this machine (requirement CF-02).
+pub(super) fn is_acceptable(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => origin::is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Scheme, host and path: what may be told of an address. Queries may hold anything.
+fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// JSON by its media type, whatever parameters follow and however they are spaced, and not compressed. An answer that
+/// does not say what it is passes: reading it decides.
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return false;
+    }
+    let Some(kind) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
+    let kind = kind.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(kind: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
+    }
+
+    #[test]
+    fn json_is_recognised_however_its_type_is_written() {
+        for good in [
+            "application/json",
+            "Application/JSON ;charset=utf-8",
+            "application/json; charset=utf-8",
+            "application/jwk-set+json",
+        ] {
+            assert!(is_plain_json(&headers(good)), "{good}");
+        }
+        for bad in ["text/html", "application/jsonx", "text/json", "application/x-www-form-urlencoded"] {
+            assert!(!is_plain_json(&headers(bad)), "{bad}");
+        }
+        assert!(is_plain_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn compressed_answers_are_refused() {
+        let mut headers = headers("application/json");
+        assert!(is_plain_json(&headers));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!is_plain_json(&headers));
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        let url = |text: &str| Url::parse(text).expect("valid");
+        assert!(is_acceptable(&url("https://login.example/token")));
+        assert!(is_acceptable(&url("http://127.0.0.1:3002/token")));
+        assert!(is_acceptable(&url("http://tenant.localhost:3002/token")));
+        assert!(!is_acceptable(&url("http://login.example/token")));
+        assert!(!is_acceptable(&url("ftp://localhost/token")));
+        assert!(!is_acceptable(&url("file:///etc/passwd")));
+    }
+
+    #[test]
+    fn what_is_told_of_an_address_never_holds_its_query() {
+        let url = Url::parse("https://login.example/a/b?secret=1#x").expect("valid");
+        assert_eq!(place(&url), "https://login.example/a/b");
+    }
+}

@@ -1,0 +1,172 @@
+//! Refreshing: a new access token, and whatever the provider renews with it (RFC 6749, section 6; OpenID Connect
+//! Core 1.0, section 12). Which session may do so, and when, is `tokens`' matter.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError};
+use crate::oidc::keys::NoKey;
+use crate::oidc::token_endpoint::{self, Granted, TokenError};
+use crate::oidc::{Provider, with_sources};
+use crate::scope::{Scope, ScopeSet};
+use crate::secret::Secret;
+use crate::session::{Credentials, Identity};
+use crate::stop::{Fault, Reason, Whose};
+
+/// What a refresh brought.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The `Authorization` header with the access token, marked sensitive.
+    pub authorization: HeaderValue,
+    /// When the access token expires.
+    pub expires: Timestamp,
+    /// What the access token is for; as asked where the provider does not say.
+    pub granted: ScopeSet,
+    /// The refresh token that takes the place of the spent one; nothing if the old one stays.
+    pub refresh_token: Option<Secret<String>>,
+    /// A newer ID token of the same person, verified.
+    pub id_token: Option<Secret<String>>,
+}
+
+/// Why a refresh brought nothing.
+#[derive(Debug)]
+pub enum RefreshError {
+    /// The grant is gone: expired, revoked, or its token used twice. The session must end (requirement TK-07).
+    InvalidGrant,
+    /// The person must be asked first: consent, a second factor. The session goes on (requirement TK-10).
+    ConsentRequired,
+    /// The provider is away. The session goes on, and trying later may help (requirement TK-08).
+    Transient(Fault),
+    /// The provider, or this gateway's registration with it, is broken. Trying later does not help by itself.
+    Broken(Fault),
+    /// The new ID token is another person's or does not verify: the session must end, what came along is worthless
+    /// (requirement TK-09). Holds the refresh token that came with it, to be revoked.
+    IdentityMismatch(Option<Secret<String>>),
+}
+
+impl Provider {
+    /// Spends the refresh token of `credentials` for an access token with `scopes`. The work goes on when the caller
+    /// stops waiting; only then its result is lost, so callers wait on the shared runtime.
+    pub async fn refresh(
+        self: &Arc<Self>,
+        credentials: &Credentials,
+        identity: &Identity,
+        scopes: &ScopeSet,
+    ) -> Result<Refreshed, RefreshError> {
+        let (credentials, identity, scopes) = (credentials.clone(), identity.clone(), scopes.clone());
+        let work = self.on_runtime(|provider| async move {
+            provider.renew_tokens(&credentials, &identity, &scopes).await
+        });
+        work.await.unwrap_or_else(|| {
+            Err(RefreshError::Broken(fault(Whose::Gateway, Reason::Internal, super::BrokenOff)))
+        })
+    }
+
+    async fn renew_tokens(
+        &self,
+        credentials: &Credentials,
+        identity: &Identity,
+        scopes: &ScopeSet,
+    ) -> Result<Refreshed, RefreshError> {
+        let Some(refresh_token) = &credentials.refresh_token else {
+            return Err(RefreshError::ConsentRequired);
+        };
+        let metadata = self.metadata().await.map_err(|error| {
+            RefreshError::Transient(fault(Whose::Provider, Reason::ProviderUnavailable, error))
+        })?;
+        let wanted = self.with_offline_access(scopes).to_string();
+        let parameters = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose().as_str()),
+            ("scope", wanted.as_str()),
+        ];
+        let granted =
+            token_endpoint::ask(&self.client, &self.settings, &metadata.token_endpoint, &parameters).await;
+        let granted = granted.map_err(of_refresh)?;
+        let id_token = self.check_renewed(&metadata, credentials, identity, &granted).await?;
+        Ok(Refreshed {
+            authorization: granted.authorization(),
+            expires: self.clock.now().plus(granted.life),
+            granted: granted.scopes.clone().unwrap_or_else(|| scopes.clone()),
+            refresh_token: granted.refresh_token,
+            id_token,
+        })
+    }
+
+    /// Some providers (Entra among them) renew the refresh token only when it is asked for by its scope.
+    fn with_offline_access(&self, scopes: &ScopeSet) -> ScopeSet {
+        const NAME: &str = "offline_access";
+        if !self.settings.scopes.contains(NAME) {
+            return scopes.clone();
+        }
+        let offline: Scope = NAME.parse().expect("a scope by the grammar");
+        scopes.union(&ScopeSet::from_iter([offline]))
+    }
+
+    /// A renewed ID token, if there is one and it is the same person's (OpenID Connect Core 1.0, section 12.2).
+    async fn check_renewed(
+        &self,
+        metadata: &super::discovery::Metadata,
+        credentials: &Credentials,
+        identity: &Identity,
+        granted: &Granted,
+    ) -> Result<Option<Secret<String>>, RefreshError> {
+        let Some(id_token) = &granted.id_token else {
+            return Ok(None);
+        };
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            tenants: &self.settings.tenants,
+            nonce: ExpectedNonce::AbsentOr(id_token::nonce_of(&credentials.id_token)),
+            access_token: granted.access_token.expose(),
+            code: None,
+            now: self.clock.now(),
+        };
+        let detail = match self.verify(metadata, id_token, &expected).await {
+            Ok(claims) if is_same_person(&claims, identity) => return Ok(Some(id_token.clone())),
+            // The refresh token is spent: to lose its successor because keys are away would end the session.
+            Err(IdTokenError::Key(NoKey::Unavailable)) => return Ok(None),
+            Ok(_) => "it is another person's".to_owned(),
+            Err(error) => with_sources(&error),
+        };
+        tracing::warn!(
+            target: "gateway::oidc",
+            event = "refreshed_identity_refused",
+            detail,
+            "a refreshed ID token was refused",
+        );
+        Err(RefreshError::IdentityMismatch(granted.refresh_token.clone()))
+    }
+}
+
+fn is_same_person(claims: &serde_json::Map<String, Value>, identity: &Identity) -> bool {
+    let is = |name: &str, expected: &str| claims.get(name).and_then(Value::as_str) == Some(expected);
+    is("iss", &identity.issuer) && is("sub", &identity.subject)
+}
+
+fn of_refresh(error: TokenError) -> RefreshError {
+    match error {
+        TokenError::Denied(_, ref denial) if denial.is_invalid_grant() => RefreshError::InvalidGrant,
+        TokenError::Denied(_, ref denial) if denial.needs_the_person() => RefreshError::ConsentRequired,
+        TokenError::Busy(_) => {
+            RefreshError::Transient(fault(Whose::Provider, Reason::ProviderUnavailable, error))
+        }
+        TokenError::Call(ref cause) if cause.is_transient() => {
+            RefreshError::Transient(fault(Whose::Provider, Reason::ProviderUnavailable, error))
+        }
+        TokenError::Denied(..) | TokenError::Call(_) | TokenError::Answer(_) | TokenError::Status(_) => {
+            RefreshError::Broken(fault(Whose::Provider, Reason::ProviderBroken, error))
+        }
+    }
+}
+
+fn fault(whose: Whose, reason: Reason, cause: impl Into<crate::stop::Cause>) -> Fault {
+    Fault { whose, reason, cause: cause.into() }
+}
+
+#[cfg(test)]
+mod tests;

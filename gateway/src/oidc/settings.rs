@@ -1,0 +1,88 @@
+//! What the gateway must know of one identity provider: the resolved `[provider]` section.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+/// One OpenID provider, and how this gateway is registered with it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Compared byte for byte with metadata, ID tokens and callbacks (OpenID Connect Discovery, section 4.3).
+    pub issuer: Arc<str>,
+    /// Where the metadata is; by default the issuer and `/.well-known/openid-configuration`. Entra External ID
+    /// publishes it under another host than the issuer's.
+    pub metadata_url: Url,
+    /// The client identifier of the registration.
+    pub client_id: String,
+    /// How the gateway proves to the token endpoint that it is that client.
+    pub authentication: ClientAuthentication,
+    /// Scopes asked for at every sign-in; `openid` is always among them.
+    pub scopes: ScopeSet,
+    /// How the provider's answer comes back.
+    pub response_mode: ResponseMode,
+    /// Signature algorithms accepted on ID tokens.
+    pub algorithms: Vec<Algorithm>,
+    /// For a multi-tenant Entra issuer holding `{tenantid}`: the tenants that may sign in. Otherwise empty, or a
+    /// further restriction on `tid`.
+    pub tenants: Vec<String>,
+    /// Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored.
+    pub pass_parameters: Vec<String>,
+    /// `public_url` and `/auth/callback`.
+    pub redirect_uri: Url,
+    /// `public_url` and `/auth/signed-out`.
+    pub post_logout_redirect_uri: Url,
+}
+
+/// Client authentication at the token endpoint: by configuration, never guessed.
+#[derive(Clone, Debug)]
+pub enum ClientAuthentication {
+    /// HTTP Basic with form-encoded identifier and secret (RFC 6749, section 2.3.1).
+    SecretBasic(Secret<String>),
+    /// The secret in the request's body.
+    SecretPost(Secret<String>),
+    /// A public client: PKCE alone.
+    None,
+}
+
+/// `response_mode` of the authorization request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// Parameters in the callback's query.
+    Query,
+    /// Parameters in a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+}
+
+/// An asymmetric JWS algorithm (RFC 7518, section 3.1; RFC 8037). There is no variant for `none` or HMAC, on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256; the default.
+    RS256,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
+}
+
+impl Algorithm {
+    /// The name in a JOSE header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::PS256 => "PS256",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// Every algorithm, in the order of preference.
+    pub const ALL: [Self; 5] = [Self::RS256, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA];
+}

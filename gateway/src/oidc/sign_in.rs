@@ -1,0 +1,252 @@
+//! Signing in: the redirect to the provider, and the judgement of what comes back (authorization code flow with PKCE;
+//! OpenID Connect Core 1.0, section 3.1; RFC 7636; RFC 9207).
+
+mod judgement;
+mod request;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::oidc::callback::{Answer, loggable};
+use crate::oidc::discovery::Metadata;
+use crate::oidc::id_token::{Expected, ExpectedNonce, IdTokenError, Unverified};
+use crate::oidc::token_endpoint::{self, AnswerError, Granted};
+use crate::oidc::{Provider, broken_off, with_sources};
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::session::attempt::LoginAttempt;
+use crate::session::return_to::ReturnTo;
+use crate::session::{Credentials, Held, Identity, TokenSpec};
+use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
+
+/// What a browser wants of the provider.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// Where to go afterwards.
+    pub return_to: ReturnTo,
+    /// Scopes beyond those of every sign-in: what a route's token needs.
+    pub extra_scopes: Option<ScopeSet>,
+    /// Which page of the provider to show first.
+    pub purpose: Purpose,
+    /// What the request's query held. Only the parameters that the configuration names are passed on, each once.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Which page of the provider to show first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The sign-in page.
+    SignIn,
+    /// The page for new accounts, where the provider has one.
+    SignUp,
+}
+
+/// A sign-in that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where to send the browser.
+    pub location: String,
+    /// What to remember until it comes back.
+    pub attempt: LoginAttempt,
+}
+
+/// A person who signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub identity: Identity,
+    /// What the gateway may do for them.
+    pub credentials: Credentials,
+}
+
+impl Provider {
+    /// Begins a sign-in.
+    ///
+    /// # Errors
+    /// [`Reason::ProviderUnavailable`] while the provider's metadata cannot be had.
+    pub async fn begin(self: &Arc<Self>, want: Want) -> Result<Begun, Stop> {
+        let metadata = match self.known.metadata() {
+            Some(metadata) => metadata,
+            None => self
+                .on_runtime(|provider| async move { provider.metadata().await })
+                .await
+                .ok_or_else(broken_off)?
+                .map_err(|error| Stop::failed(Whose::Provider, Reason::ProviderUnavailable, error))?,
+        };
+        let scopes = want
+            .extra_scopes
+            .as_ref()
+            .map_or_else(|| self.settings.scopes.clone(), |extra| self.settings.scopes.union(extra));
+        let attempt = LoginAttempt::start(&self.settings.issuer, scopes, want.return_to, self.clock.now());
+        let location = request::location(&self.settings, &metadata, &attempt, want.purpose, &want.parameters);
+        Ok(Begun { location, attempt })
+    }
+
+    /// Judges the provider's answer to an attempt and, if everything holds, says who signed in.
+    ///
+    /// `specs` are the configuration's access tokens: one whose scopes were asked for by this very attempt is taken
+    /// from the answer, so that no second call is needed for it. The caller has made sure that the attempt was never
+    /// answered before.
+    ///
+    /// # Errors
+    /// A refusal with [`crate::stop::Remedy::TryAgain`] for an answer that does not hold; a fault for a provider that
+    /// cannot be reached or talks nonsense.
+    pub async fn finish(
+        self: &Arc<Self>,
+        attempt: LoginAttempt,
+        answer: Answer,
+        specs: &[Arc<TokenSpec>],
+    ) -> Result<SignedIn, Stop> {
+        let specs = specs.to_vec();
+        let signed_in =
+            self.on_runtime(|provider| async move { provider.judge(&attempt, &answer, &specs).await });
+        signed_in.await.ok_or_else(broken_off)?
+    }
+
+    async fn judge(
+        &self,
+        attempt: &LoginAttempt,
+        answer: &Answer,
+        specs: &[Arc<TokenSpec>],
+    ) -> Result<SignedIn, Stop> {
+        let metadata = self.metadata().await;
+        let metadata =
+            metadata.map_err(|error| Stop::failed(Whose::Provider, Reason::ProviderUnavailable, error))?;
+        let code = judgement::code(&self.settings, &metadata, attempt, answer, self.clock.now()).map_err(
+            |reason| {
+                let said = answer.error.as_deref().map_or("", loggable);
+                reject(reason, said, attempt)
+            },
+        )?;
+        let granted = self.exchange(&metadata.token_endpoint, attempt, code).await?;
+        let (id_token, claims) = self.verify_sign_in(&metadata, attempt, code, &granted).await?;
+        let identity = self.identity(attempt, &granted, claims);
+        tracing::info!(
+            target: "gateway::oidc",
+            event = "sign_in",
+            subject = judgement::pseudonym(&identity),
+            scopes = %identity.granted,
+            "somebody signed in",
+        );
+        let access = self.held(attempt, &granted, &identity.granted, specs);
+        let credentials = Credentials { id_token, refresh_token: granted.refresh_token, access };
+        Ok(SignedIn { identity, credentials })
+    }
+
+    /// Spends the code. Once: whatever goes wrong, it is never sent again (RFC 6749, section 4.1.2).
+    async fn exchange(
+        &self,
+        url: &Url,
+        attempt: &LoginAttempt,
+        code: &Secret<String>,
+    ) -> Result<Granted, Stop> {
+        let parameters = [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose().as_str()),
+            ("redirect_uri", self.settings.redirect_uri.as_str()),
+            ("code_verifier", attempt.verifier.expose().as_str()),
+        ];
+        let answer = token_endpoint::ask(&self.client, &self.settings, url, &parameters).await;
+        answer.map_err(|error| judgement::of_exchange(error, attempt))
+    }
+
+    async fn verify_sign_in(
+        &self,
+        metadata: &Metadata,
+        attempt: &LoginAttempt,
+        code: &Secret<String>,
+        granted: &Granted,
+    ) -> Result<(Secret<String>, Map<String, Value>), Stop> {
+        let Some(id_token) = granted.id_token.clone() else {
+            return Err(Stop::failed(Whose::Provider, Reason::ProviderBroken, AnswerError::NoIdToken));
+        };
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            tenants: &self.settings.tenants,
+            nonce: ExpectedNonce::Exactly(&attempt.nonce),
+            access_token: granted.access_token.expose(),
+            code: Some(code.expose()),
+            now: self.clock.now(),
+        };
+        let claims = self.verify(metadata, &id_token, &expected).await;
+        let claims = claims.map_err(|error| judgement::of_id_token(error, attempt))?;
+        Ok((id_token, claims))
+    }
+
+    /// Verifies an ID token of this provider, whatever it was got for.
+    pub(super) async fn verify(
+        &self,
+        metadata: &Metadata,
+        id_token: &Secret<String>,
+        expected: &Expected<'_>,
+    ) -> Result<Map<String, Value>, IdTokenError> {
+        let token = Unverified::parse(id_token, &metadata.algorithms)?;
+        let header = &token.header;
+        let key = self.known.keys.find(
+            &self.client,
+            &metadata.jwks_uri,
+            header.key_id.as_deref(),
+            header.algorithm,
+        );
+        let key = key.await?;
+        token.verify(&key, expected)
+    }
+
+    fn identity(
+        &self,
+        attempt: &LoginAttempt,
+        granted: &Granted,
+        mut claims: Map<String, Value>,
+    ) -> Identity {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (issuer, subject) = (text("iss"), text("sub"));
+        // The configured text is shared; a multi-tenant issuer is told apart by its tenant.
+        let issuer =
+            if issuer == *self.settings.issuer { Arc::clone(&self.settings.issuer) } else { issuer.into() };
+        claims.retain(|name, _| !judgement::is_protocol_claim(name));
+        let scopes = granted.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
+        Identity { issuer, subject, claims, granted: scopes }
+    }
+
+    /// The answer's access token, where it is one that a route asks for by exactly the scopes of this attempt.
+    fn held(
+        &self,
+        attempt: &LoginAttempt,
+        granted: &Granted,
+        scopes: &ScopeSet,
+        specs: &[Arc<TokenSpec>],
+    ) -> Vec<Held> {
+        let is_asked = |spec: &&Arc<TokenSpec>| self.settings.scopes.union(&spec.scopes) == attempt.scopes;
+        let is_granted = |spec: &&Arc<TokenSpec>| scopes.covers(&spec.scopes);
+        let held = |spec: &Arc<TokenSpec>| Held {
+            spec: Arc::clone(spec),
+            authorization: granted.authorization(),
+            expires: self.clock.now().plus(granted.life),
+            granted: scopes.clone(),
+        };
+        specs.iter().filter(is_asked).filter(is_granted).map(held).collect()
+    }
+}
+
+/// A refusal of a callback, logged where it is made: what the browser sees says nothing of the cause.
+fn reject(reason: Reason, detail: &str, attempt: &LoginAttempt) -> Stop {
+    tracing::warn!(
+        target: "gateway::oidc",
+        event = "callback_rejected",
+        reason = reason.as_str(),
+        detail,
+        "a sign-in was refused",
+    );
+    Stop::Refused(Refusal { reason, remedy: Remedy::TryAgain(attempt.return_to.clone()) })
+}
+
+/// The same for a cause that has sources.
+fn reject_because(reason: Reason, cause: &dyn std::error::Error, attempt: &LoginAttempt) -> Stop {
+    reject(reason, &with_sources(cause), attempt)
+}
+
+#[cfg(test)]
+mod tests;

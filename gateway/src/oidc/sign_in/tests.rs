@@ -1,0 +1,376 @@
+//! Whole sign-ins against a provider on loopback.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::oidc::settings::{Algorithm, Settings};
+use crate::oidc::testing::{Canned, Fake, Signer, want};
+use crate::stop::Remedy;
+
+fn answer(attempt: &LoginAttempt) -> Answer {
+    parsed(&format!("code=c-1&state={}", attempt.state.expose()))
+}
+
+fn parsed(text: &str) -> Answer {
+    Answer::parse(text.as_bytes()).expect("well formed")
+}
+
+/// What a sign-in comes to whose ID token has these claims.
+async fn with_claims(change: impl FnOnce(&mut Value)) -> Result<SignedIn, Stop> {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let attempt = fake.begin(&provider).await;
+    let mut claims = fake.claims(attempt.nonce.expose());
+    change(&mut claims);
+    fake.answer("/token", Canned::json(200, &fake.tokens(&claims)));
+    let answer = answer(&attempt);
+    provider.finish(attempt, answer, &[]).await
+}
+
+/// What a sign-in comes to when the token endpoint answers that.
+async fn with_token_answer(canned: Canned) -> (Fake, Result<SignedIn, Stop>) {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let attempt = fake.begin(&provider).await;
+    fake.answer("/token", canned);
+    let answer = answer(&attempt);
+    let result = provider.finish(attempt, answer, &[]).await;
+    (fake, result)
+}
+
+fn reason(result: Result<SignedIn, Stop>) -> Reason {
+    result.expect_err("must not sign in").reason()
+}
+
+#[tokio::test]
+async fn a_sound_answer_signs_in() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let attempt = fake.begin(&provider).await;
+    let verifier = attempt.verifier.clone();
+    let answer = answer(&attempt);
+    let signed_in = provider.finish(attempt, answer, &[]).await.expect("sound");
+    assert_eq!(&*signed_in.identity.issuer, fake.base);
+    assert_eq!(signed_in.identity.subject, "alice-sub");
+    assert_eq!(signed_in.identity.display_name(), Some("Alice Adams"));
+    assert_eq!(signed_in.identity.granted.to_string(), "email offline_access openid profile");
+    for kept in ["name", "sid", "roles", "sub"] {
+        assert!(signed_in.identity.claims.contains_key(kept), "{kept}");
+    }
+    for dropped in ["iss", "aud", "exp", "iat", "nbf", "nonce"] {
+        assert!(!signed_in.identity.claims.contains_key(dropped), "{dropped}");
+    }
+    assert!(signed_in.credentials.refresh_token.is_some_and(|token| token.matches("rt-1")));
+    assert!(signed_in.credentials.access.is_empty(), "no route asked for that token");
+    let calls = fake.calls("/token");
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].form["grant_type"], "authorization_code");
+    assert_eq!(calls[0].form["code"], "c-1");
+    assert_eq!(calls[0].form["redirect_uri"], "http://localhost:3000/auth/callback");
+    assert!(verifier.matches(&calls[0].form["code_verifier"]));
+    assert!(calls[0].authorization.as_deref().is_some_and(|value| value.starts_with("Basic ")));
+}
+
+#[tokio::test]
+async fn an_answer_to_no_attempt_of_this_browser_is_refused_before_any_call() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    for text in ["code=c-1", "code=c-1&state=", "code=c-1&state=other"] {
+        let attempt = fake.begin(&provider).await;
+        let result = provider.finish(attempt, parsed(text), &[]).await;
+        assert_eq!(reason(result), Reason::BadState, "{text}");
+    }
+    let attempt = fake.begin(&provider).await;
+    let half = attempt.state.expose()[..20].to_owned();
+    assert_eq!(
+        reason(provider.finish(attempt, parsed(&format!("code=c&state={half}")), &[]).await),
+        Reason::BadState
+    );
+    assert!(fake.calls("/token").is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_after_ten_minutes_is_refused_before_any_call() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let attempt = fake.begin(&provider).await;
+    let answer = answer(&attempt);
+    fake.pass(601);
+    assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::AttemptExpired);
+    assert!(fake.calls("/token").is_empty());
+}
+
+#[tokio::test]
+async fn the_answers_issuer_must_be_the_one_that_was_asked() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let base = fake.base.clone();
+    for other in ["http://evil.example", &format!("{base}/"), "", &base.to_uppercase()] {
+        let attempt = fake.begin(&provider).await;
+        let text = format!("code=c&state={}&iss={other}", attempt.state.expose());
+        assert_eq!(
+            reason(provider.finish(attempt, parsed(&text), &[]).await),
+            Reason::WrongIssuer,
+            "{other}"
+        );
+    }
+    assert!(fake.calls("/token").is_empty());
+    let attempt = fake.begin(&provider).await;
+    let text = format!("code=c&state={}&iss={base}", attempt.state.expose());
+    assert!(provider.finish(attempt, parsed(&text), &[]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_provider_that_promises_its_issuer_must_send_it() {
+    let fake = Fake::start().await;
+    let mut metadata = fake.metadata();
+    metadata["authorization_response_iss_parameter_supported"] = json!(true);
+    fake.answer("/.well-known/openid-configuration", Canned::json(200, &metadata));
+    let provider = fake.provider();
+    let attempt = fake.begin(&provider).await;
+    let sound = answer(&attempt);
+    assert_eq!(reason(provider.finish(attempt, sound, &[]).await), Reason::WrongIssuer);
+    let attempt = fake.begin(&provider).await;
+    let text = format!("code=c&state={}&iss={}", attempt.state.expose(), fake.base);
+    assert!(provider.finish(attempt, parsed(&text), &[]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_no_of_the_provider_is_a_no_also_beside_a_code() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    for (text, expected) in [
+        ("error=access_denied", Reason::AccessDenied),
+        ("error=access_denied&code=c", Reason::AccessDenied),
+        ("error=<script>alert(1)</script>&code=c", Reason::ProviderRefused),
+        ("error=server_error&error_description=x", Reason::ProviderRefused),
+        ("error=", Reason::ProviderRefused),
+        ("code=", Reason::BadCallback),
+        ("x=y", Reason::BadCallback),
+    ] {
+        let attempt = fake.begin(&provider).await;
+        let answer = parsed(&format!("{text}&state={}", attempt.state.expose()));
+        let stop = provider.finish(attempt, answer, &[]).await.expect_err("a no");
+        assert_eq!(stop.reason(), expected, "{text}");
+        let Stop::Refused(refusal) = stop else { panic!("a refusal") };
+        assert!(matches!(refusal.remedy, Remedy::TryAgain(to) if to.as_str() == "/todos"), "{text}");
+    }
+    assert!(fake.calls("/token").is_empty());
+}
+
+#[tokio::test]
+async fn an_attempt_of_another_issuer_is_refused() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let mut attempt = fake.begin(&provider).await;
+    attempt.issuer = "http://localhost:1".to_owned();
+    let answer = answer(&attempt);
+    assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::WrongIssuer);
+}
+
+#[tokio::test]
+async fn a_refused_code_is_sent_once() {
+    for status in [400, 401, 403] {
+        let (fake, result) =
+            with_token_answer(Canned::json(status, &json!({"error": "invalid_grant"}))).await;
+        assert_eq!(reason(result), Reason::CodeRefused, "{status}");
+        assert_eq!(fake.calls("/token").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_in_trouble_is_asked_once() {
+    for status in [429, 500, 503] {
+        let (fake, result) = with_token_answer(Canned::json(status, &json!({}))).await;
+        assert_eq!(reason(result), Reason::ProviderUnavailable, "{status}");
+        assert_eq!(fake.calls("/token").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn nonsense_of_the_token_endpoint_is_the_providers_fault() {
+    let html = Canned {
+        status: 200,
+        headers: vec![("content-type", "text/html".into())],
+        body: "<html>".into(),
+        after: None,
+    };
+    let gzip = Canned { headers: vec![("content-encoding", "gzip".into())], ..Canned::json(200, &json!({})) };
+    let huge = Canned {
+        body: format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024)),
+        ..Canned::json(200, &json!({}))
+    };
+    let without_id_token = Canned::json(200, &json!({"access_token": "a", "token_type": "Bearer"}));
+    for canned in
+        [html, gzip, huge, without_id_token, Canned::json(200, &json!([])), Canned::json(204, &json!({}))]
+    {
+        let (fake, result) = with_token_answer(canned.clone()).await;
+        assert_eq!(reason(result), Reason::ProviderBroken, "{:?}", canned.headers);
+        assert_eq!(fake.calls("/token").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    for status in [301, 302, 307, 308] {
+        let fake = Fake::start().await;
+        let provider = fake.provider();
+        let attempt = fake.begin(&provider).await;
+        let headers = vec![("location", format!("{}/elsewhere", fake.base))];
+        fake.answer("/token", Canned { headers, ..Canned::json(status, &json!({})) });
+        let answer = answer(&attempt);
+        assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::ProviderBroken);
+        assert!(fake.calls("/elsewhere").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_id_token_that_does_not_hold_is_refused() {
+    assert!(with_claims(|_| ()).await.is_ok());
+    assert_eq!(reason(with_claims(|claims| claims["nonce"] = json!("x")).await), Reason::BadIdToken);
+    assert_eq!(
+        reason(with_claims(|claims| claims["iss"] = json!("http://evil.example")).await),
+        Reason::BadIdToken
+    );
+    assert_eq!(reason(with_claims(|claims| claims["aud"] = json!("other")).await), Reason::BadIdToken);
+}
+
+#[tokio::test]
+async fn a_token_signed_by_a_stranger_is_refused() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let stranger = Signer::new(Algorithm::RS256, Some("key-1"));
+    let attempt = fake.begin(&provider).await;
+    let mut tokens = fake.tokens(&json!({}));
+    tokens["id_token"] = stranger.token(&fake.claims(attempt.nonce.expose())).into();
+    fake.answer("/token", Canned::json(200, &tokens));
+    let answer = answer(&attempt);
+    assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::BadIdToken);
+}
+
+#[tokio::test]
+async fn a_new_signing_key_is_found_without_a_restart_and_strange_keys_cause_one_fetch() {
+    let mut fake = Fake::start().await;
+    let provider = fake.provider();
+    fake.begin(&provider).await;
+    assert_eq!(fake.calls("/keys").len(), 1);
+    fake.signer = Signer::new(Algorithm::RS256, Some("key-2"));
+    fake.answer("/keys", Canned::json(200, &json!({"keys": [fake.signer.jwk()]})));
+    let attempt = fake.begin(&provider).await;
+    let sound = answer(&attempt);
+    assert!(provider.finish(attempt, sound, &[]).await.is_ok(), "the new key was fetched");
+    assert_eq!(fake.calls("/keys").len(), 2);
+    fake.signer = Signer::new(Algorithm::RS256, Some("never-published"));
+    for _ in 0..5 {
+        let attempt = fake.begin(&provider).await;
+        let answer = answer(&attempt);
+        assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::BadIdToken);
+    }
+    assert_eq!(fake.calls("/keys").len(), 2, "the last fetch was less than thirty seconds ago");
+    fake.pass(31);
+    let attempt = fake.begin(&provider).await;
+    let answer = answer(&attempt);
+    assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::BadIdToken);
+    assert_eq!(fake.calls("/keys").len(), 3);
+}
+
+#[tokio::test]
+async fn known_keys_serve_while_the_keys_cannot_be_fetched_but_not_for_ever() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    fake.begin(&provider).await;
+    fake.answer("/keys", Canned::json(500, &json!({})));
+    fake.pass(3_700);
+    let attempt = fake.begin(&provider).await;
+    let sound = answer(&attempt);
+    assert!(provider.finish(attempt, sound, &[]).await.is_ok(), "old keys, provider in trouble");
+    fake.pass(24 * 3_600);
+    let attempt = fake.begin(&provider).await;
+    let answer = answer(&attempt);
+    assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::ProviderUnavailable);
+    assert!(provider.readiness().is_err());
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_back_stops_verifying_within_an_hour() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    fake.begin(&provider).await;
+    let other = Signer::new(Algorithm::RS256, Some("key-2"));
+    fake.answer("/keys", Canned::json(200, &json!({"keys": [other.jwk()]})));
+    fake.pass(3_700);
+    let attempt = fake.begin(&provider).await;
+    let answer = answer(&attempt);
+    assert_eq!(reason(provider.finish(attempt, answer, &[]).await), Reason::BadIdToken);
+}
+
+#[tokio::test]
+async fn extra_scopes_are_asked_for_and_bring_the_routes_token() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    let spec = |name: &str, scopes: &str| {
+        Arc::new(TokenSpec { name: name.into(), scopes: scopes.parse().expect("valid") })
+    };
+    let (read, write) = (spec("read", "api://x/Read"), spec("write", "api://x/Write"));
+    let specs = [Arc::clone(&read), Arc::clone(&write)];
+    for (granted, expected) in [(None, 1), (Some("openid api://x/Read"), 1), (Some("openid profile"), 0)] {
+        let extra = Some(read.scopes.clone());
+        let begun = provider.begin(Want { extra_scopes: extra, ..want() }).await.expect("ready");
+        assert!(begun.location.contains("api%3A%2F%2Fx%2FRead"));
+        let mut tokens = fake.tokens(&fake.claims(begun.attempt.nonce.expose()));
+        if let Some(granted) = granted {
+            tokens["scope"] = granted.into();
+        }
+        fake.answer("/token", Canned::json(200, &tokens));
+        let answer = answer(&begun.attempt);
+        let signed_in = provider.finish(begun.attempt, answer, &specs).await.expect("sound");
+        assert_eq!(signed_in.credentials.access.len(), expected, "{granted:?}");
+        assert!(
+            signed_in
+                .credentials
+                .access
+                .iter()
+                .all(|held| held.spec == read && held.authorization == "Bearer at-1")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_not_on_the_list_is_denied() {
+    for (tenant, expected) in
+        [("t-1", None), ("t-2", Some(Reason::TenantNotAllowed)), ("", Some(Reason::TenantNotAllowed))]
+    {
+        let fake = Fake::start().await;
+        let issuer = format!("{}/{{tenantid}}/v2.0", fake.base);
+        let mut metadata = fake.metadata();
+        metadata["issuer"] = issuer.clone().into();
+        fake.answer("/.well-known/openid-configuration", Canned::json(200, &metadata));
+        let settings = Settings { issuer: issuer.into(), tenants: vec!["t-1".into()], ..fake.settings() };
+        let provider = fake.provider_with(settings);
+        let attempt = fake.begin(&provider).await;
+        let mut claims = fake.claims(attempt.nonce.expose());
+        claims["tid"] = tenant.into();
+        claims["iss"] = format!("{}/{tenant}/v2.0", fake.base).into();
+        fake.answer("/token", Canned::json(200, &fake.tokens(&claims)));
+        let answer = answer(&attempt);
+        let result = provider.finish(attempt, answer, &[]).await;
+        assert_eq!(result.as_ref().err().map(Stop::reason), expected, "{tenant}");
+        if let Ok(signed_in) = result {
+            assert_eq!(&*signed_in.identity.issuer, format!("{}/t-1/v2.0", fake.base));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_can_be_signed_in_with_as_soon_as_it_is_back() {
+    let fake = Fake::start().await;
+    fake.answer("/.well-known/openid-configuration", Canned::json(503, &json!({})));
+    let provider = fake.provider();
+    let stop = provider.begin(want()).await.expect_err("away");
+    assert_eq!(stop.reason(), Reason::ProviderUnavailable);
+    assert!(provider.readiness().expect_err("away").to_string().contains("503"));
+    fake.answer("/.well-known/openid-configuration", Canned::json(200, &fake.metadata()));
+    provider.renew().await.expect("back");
+    assert_eq!(provider.readiness(), Ok(()));
+    assert!(provider.begin(want()).await.is_ok());
+}

@@ -1,0 +1,81 @@
+//! Signing out against a provider on loopback.
+
+use serde_json::json;
+use url::Url;
+
+use super::*;
+use crate::oidc::testing::{Canned, Fake};
+
+fn secret(text: &str) -> Secret<String> {
+    Secret::new(text.to_owned())
+}
+
+#[tokio::test]
+async fn the_browser_is_sent_with_exactly_what_the_standard_asks() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    assert_eq!(provider.end_session_url(&secret("i.d.t"), "s"), None, "nothing is known yet");
+    provider.renew().await.expect("sound");
+    let url = provider.end_session_url(&secret("i.d.t"), "s&=").expect("there is one");
+    let url = Url::parse(&url).expect("valid");
+    assert_eq!(url.path(), "/end_session");
+    let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [
+        pair("id_token_hint", "i.d.t"),
+        pair("client_id", "todo-web"),
+        pair("post_logout_redirect_uri", "http://localhost:3000/auth/signed-out"),
+        pair("state", "s&="),
+    ];
+    assert_eq!(pairs, expected);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_taken_back_once() {
+    let fake = Fake::start().await;
+    fake.answer(
+        "/revoke",
+        Canned {
+            status: 200,
+            headers: vec![("content-type", "text/html".into())],
+            body: "ok".into(),
+            after: None,
+        },
+    );
+    let provider = fake.provider();
+    provider.renew().await.expect("sound");
+    provider.revoke(&secret("rt-1")).await.expect("taken back");
+    let calls = fake.calls("/revoke");
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].form["token"], "rt-1");
+    assert_eq!(calls[0].form["token_type_hint"], "refresh_token");
+    assert!(calls[0].authorization.is_some());
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_take_it_back_is_a_fault_for_the_log() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    provider.renew().await.expect("sound");
+    let headers = vec![("location", format!("{}/elsewhere", fake.base))];
+    for canned in [Canned::json(503, &json!({})), Canned { headers, ..Canned::json(302, &json!({})) }] {
+        fake.answer("/revoke", canned);
+        let fault = provider.revoke(&secret("rt-1")).await.expect_err("not taken back");
+        assert_eq!(fault.whose, Whose::Provider);
+        assert!(!format!("{fault:?}").contains("rt-1"));
+    }
+    assert!(fake.calls("/elsewhere").is_empty());
+}
+
+#[tokio::test]
+async fn without_a_revocation_endpoint_there_is_nothing_to_do() {
+    let fake = Fake::start().await;
+    let mut metadata = fake.metadata();
+    metadata.as_object_mut().expect("an object").remove("revocation_endpoint");
+    fake.answer("/.well-known/openid-configuration", Canned::json(200, &metadata));
+    let provider = fake.provider();
+    provider.revoke(&secret("rt-1")).await.expect("nothing is known yet");
+    provider.renew().await.expect("sound");
+    provider.revoke(&secret("rt-1")).await.expect("nothing to do");
+    assert!(fake.calls("/revoke").is_empty());
+}

@@ -1,0 +1,172 @@
+//! The address that browsers type: `public_url`, parsed once. Every absolute URL the gateway writes starts from it
+//! and never from what a request says of itself (requirement SI-09).
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+use url::{Host, Url};
+
+/// A scheme, host and port; no path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    text: String,
+    authority: String,
+    secure: bool,
+    loopback: bool,
+}
+
+/// Why a text is not a usable origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// Not an absolute URL with a host.
+    #[error("it is not an absolute URL such as \"https://app.example\"")]
+    NotAbsolute,
+    /// Another scheme than http or https.
+    #[error("its scheme must be https, or http on loopback")]
+    Scheme,
+    /// A path, query, fragment or user name.
+    #[error("it must end after the host and port, without path, query or user name")]
+    NotBare,
+}
+
+impl Origin {
+    /// Reads an origin: `https://app.example`, `http://localhost:3000`, with or without the last slash.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = Url::parse(text).map_err(|_| OriginError::NotAbsolute)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(OriginError::Scheme);
+        }
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !bare || !url.username().is_empty() || url.password().is_some() {
+            return Err(OriginError::NotBare);
+        }
+        let host = url.host_str().ok_or(OriginError::NotAbsolute)?;
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self {
+            text: url.origin().ascii_serialization(),
+            authority,
+            secure: url.scheme() == "https",
+            loopback: is_loopback(&url),
+        })
+    }
+
+    /// As browsers write it in the `Origin` header: no slash at the end, no default port.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port as the `Host` header holds them; no default port.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Whether `host`, a `Host` header, names this origin: letter case, a default port and one dot at the end do not
+    /// matter (requirement PA-06).
+    pub fn is_host(&self, host: &str) -> bool {
+        if self.authority.eq_ignore_ascii_case(host) {
+            return true;
+        }
+        let default_port = if self.secure { ":443" } else { ":80" };
+        let host = host.strip_suffix(default_port).unwrap_or(host);
+        let (name, port) = host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let (own_name, own_port) = self
+            .authority
+            .rsplit_once(':')
+            .map_or((&*self.authority, None), |(name, port)| (name, Some(port)));
+        own_name.eq_ignore_ascii_case(name) && own_port == port
+    }
+
+    /// `https`?
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// The absolute URL of a path on this origin.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+
+    /// The authority as a header value, for `X-Forwarded-Host`.
+    ///
+    /// # Panics
+    /// Never: a parsed host is visible ASCII.
+    pub fn authority_value(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.authority).expect("a URL's host is visible ASCII")
+    }
+}
+
+/// `localhost`, `*.localhost` (RFC 6761, section 6.3), 127.0.0.0/8 and `::1`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(text: &str) -> Origin {
+        Origin::parse(text).expect("valid")
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        assert_eq!(origin("https://App.Example:443/").as_str(), "https://app.example");
+        assert_eq!(origin("http://localhost:3000").as_str(), "http://localhost:3000");
+        assert_eq!(origin("http://localhost:3000").authority(), "localhost:3000");
+    }
+
+    #[test]
+    fn whatever_is_more_than_an_origin_is_refused() {
+        assert_eq!(Origin::parse("app.example"), Err(OriginError::NotAbsolute));
+        assert_eq!(Origin::parse("ftp://app.example"), Err(OriginError::Scheme));
+        for text in [
+            "https://app.example/app",
+            "https://app.example/?x",
+            "https://u@app.example",
+            "https://app.example/#x",
+        ] {
+            assert_eq!(Origin::parse(text), Err(OriginError::NotBare), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_matches_whatever_its_case_default_port_and_last_dot() {
+        let app = origin("https://app.example");
+        for same in ["app.example", "APP.Example", "app.example:443", "app.example.", "app.example.:443"] {
+            assert!(app.is_host(same), "{same}");
+        }
+        for other in [
+            "evil.example",
+            "app.example:80",
+            "app.example:8443",
+            "app.example..",
+            "xapp.example",
+            "app.example.evil",
+            "",
+        ] {
+            assert!(!app.is_host(other), "{other}");
+        }
+        assert!(origin("http://localhost:3000").is_host("localhost:3000"));
+        assert!(!origin("http://localhost:3000").is_host("localhost"));
+        assert!(origin("http://[::1]:3000").is_host("[::1]:3000"));
+    }
+
+    #[test]
+    fn loopback_is_recognised_in_all_its_names() {
+        for text in ["http://localhost:1", "http://a.localhost", "http://127.0.0.2", "http://[::1]"] {
+            assert!(origin(text).is_loopback(), "{text}");
+        }
+        assert!(!origin("http://localhost.evil.example").is_loopback());
+    }
+}

@@ -1,0 +1,134 @@
+//! The decision: may this caller use this route? The only maker of a [`Permit`], without which nothing is forwarded.
+
+use std::sync::Arc;
+
+use crate::caller::Caller;
+use crate::intake::Inbound;
+use crate::routing::{Route, Target};
+use crate::session::{Session, TokenSpec};
+use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
+
+/// Proof that policy let this caller use this route. Its fields are private: there is no other way to one.
+#[derive(Debug)]
+pub struct Permit {
+    route: Arc<Route>,
+    caller: Caller,
+}
+
+impl Permit {
+    /// Where the route leads.
+    pub fn target(&self) -> Target {
+        self.route.target
+    }
+
+    /// The route.
+    pub fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// Whoever was let pass.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The session and the access token to attach, on a route that has one.
+    pub fn token(&self) -> Option<(&Arc<Session>, &Arc<TokenSpec>)> {
+        self.caller.session().zip(self.route.token.as_ref())
+    }
+}
+
+/// Decides, in this order, denying whatever no line admits.
+pub fn decide(route: &Arc<Route>, caller: Caller, inbound: &Inbound) -> Result<Permit, Stop> {
+    let admitted = match &caller {
+        // A public route takes everybody, with or without a session.
+        _ if route.rule.is_public() => Ok(()),
+        Caller::Anonymous { stale_cookie: false } => Err(Reason::NoSession),
+        Caller::Anonymous { stale_cookie: true } => Err(Reason::SessionOver),
+        Caller::Session(session) if route.rule.holds(session.identity()) => Ok(()),
+        Caller::Session(_) => Err(Reason::RuleNotMet),
+    };
+    match admitted {
+        Ok(()) => Ok(Permit { route: Arc::clone(route), caller }),
+        Err(Reason::RuleNotMet) => Err(Stop::refused(Reason::RuleNotMet)),
+        Err(reason) => {
+            let remedy = Remedy::SignIn(SignIn { return_to: inbound.return_to(), token: None });
+            Err(Stop::Refused(Refusal { reason, remedy }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+    use crate::clock::Timestamp;
+    use crate::origin::Origin;
+    use crate::request_id::RequestIds;
+    use crate::routing::{Csrf, Methods, Pattern};
+    use crate::rule::Rule;
+
+    fn inbound(target: &str) -> Inbound {
+        let request = http::Request::get(target).header("host", "app.example").header("accept", "text/html");
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let origin = Origin::parse("https://app.example").expect("valid");
+        crate::intake::admit(
+            parts,
+            Body::Empty,
+            &origin,
+            crate::intake::Peer::new([127, 0, 0, 1].into()),
+            RequestIds::new().next(),
+            Timestamp(0),
+        )
+        .expect("admitted")
+    }
+
+    fn route(rule: Rule) -> Arc<Route> {
+        Arc::new(Route {
+            name: "test".into(),
+            path: Pattern::Prefix("/".into()),
+            methods: Methods::ALL,
+            rule,
+            csrf: Csrf::Header,
+            target: Target::Upstream(0),
+            token: None,
+        })
+    }
+
+    fn alice() -> Caller {
+        Caller::Session(Arc::new(crate::session::tests::started(0).1))
+    }
+
+    fn reason(rule: Rule, caller: Caller) -> Option<Reason> {
+        decide(&route(rule), caller, &inbound("/x?y=1")).err().map(|stop| stop.reason())
+    }
+
+    #[test]
+    fn a_public_route_takes_everybody() {
+        assert_eq!(reason(Rule::Anyone, Caller::Anonymous { stale_cookie: true }), None);
+        assert_eq!(reason(Rule::Anyone, alice()), None);
+    }
+
+    #[test]
+    fn a_protected_route_takes_whom_its_rule_names() {
+        assert_eq!(reason(Rule::SignedIn, alice()), None);
+        assert_eq!(
+            reason(Rule::SignedIn, Caller::Anonymous { stale_cookie: false }),
+            Some(Reason::NoSession)
+        );
+        assert_eq!(
+            reason(Rule::SignedIn, Caller::Anonymous { stale_cookie: true }),
+            Some(Reason::SessionOver)
+        );
+        assert_eq!(reason(Rule::Role("Admin".into()), alice()), Some(Reason::RuleNotMet));
+    }
+
+    #[test]
+    fn a_refused_visitor_comes_back_to_the_page_asked_for() {
+        let stop =
+            decide(&route(Rule::SignedIn), Caller::Anonymous { stale_cookie: false }, &inbound("/x?y=1"));
+        let Err(Stop::Refused(Refusal { remedy: Remedy::SignIn(sign_in), .. })) = stop else {
+            panic!("a sign-in would help");
+        };
+        assert_eq!(sign_in.return_to.as_str(), "/x?y=1");
+    }
+}

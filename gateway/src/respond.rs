@@ -1,0 +1,355 @@
+//! From a stop to the answer, in one exhaustive match, and the last hand on every answer that leaves.
+//! What strangers read is fixed text and a request id; the cause goes to the log, once, from here.
+
+mod words;
+
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use serde_json::json;
+
+use crate::access::Record;
+use crate::body::Body;
+use crate::intake;
+use crate::origin::Origin;
+use crate::pages::Page;
+use crate::session::cookie::Cookies;
+use crate::session::return_to::ReturnTo;
+use crate::stop::{Fault, Reason, Remedy, SignIn, Stop, Whose};
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// What kind of answer the other side can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person in front of a browser.
+    Person,
+    /// A script or program.
+    Program,
+}
+
+impl Reader {
+    /// Judges by the request's own headers.
+    pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        let person = intake::is_navigation(method, headers)
+            || (!headers.contains_key("sec-fetch-mode") && intake::accepts_html(headers))
+            || posts_a_form(headers);
+        if person { Self::Person } else { Self::Program }
+    }
+}
+
+/// A browser that submits a form shows the answer as a page.
+fn posts_a_form(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
+}
+
+/// The answer to a request that was stopped.
+pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record) -> Response<Body> {
+    record.reason = Some(stop.reason());
+    if let Stop::Failed(fault) = stop {
+        log(fault, record);
+    }
+    let status = status(stop);
+    let mut response = match reader {
+        Reader::Person => page(stop, status, record),
+        Reader::Program => problem(stop, status, record),
+    };
+    let headers = response.headers_mut();
+    match stop {
+        Stop::Refused(refusal) => {
+            if let Remedy::Methods(allow) = &refusal.remedy
+                && let Ok(allow) = HeaderValue::from_str(allow)
+            {
+                headers.insert(ALLOW, allow);
+            }
+        }
+        Stop::Failed(fault) if status == StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(
+                RETRY_AFTER,
+                HeaderValue::from_static(if fault.whose == Whose::Provider { "5" } else { "1" }),
+            );
+        }
+        Stop::Failed(_) => {}
+    }
+    response
+}
+
+/// The documented status of every reason (requirements, "Status conventions").
+fn status(stop: &Stop) -> StatusCode {
+    match stop.reason() {
+        Reason::BadHost
+        | Reason::BadPath
+        | Reason::BadFraming
+        | Reason::BadBody
+        | Reason::AmbiguousCookie
+        | Reason::BadState
+        | Reason::AttemptExpired
+        | Reason::AttemptUsed
+        | Reason::WrongIssuer
+        | Reason::BadCallback
+        | Reason::ProviderRefused
+        | Reason::AccessDenied
+        | Reason::CodeRefused
+        | Reason::BadIdToken
+        | Reason::SignInLoop
+        | Reason::ClientGone => StatusCode::BAD_REQUEST,
+        Reason::NoSession | Reason::SessionOver | Reason::ConsentRequired => StatusCode::UNAUTHORIZED,
+        Reason::CsrfHeaderMissing
+        | Reason::CrossSite
+        | Reason::RuleNotMet
+        | Reason::ScopeNotGranted
+        | Reason::TenantNotAllowed => StatusCode::FORBIDDEN,
+        Reason::NoRoute | Reason::NoFile => StatusCode::NOT_FOUND,
+        Reason::MethodNotAllowed | Reason::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::TargetTooLong => StatusCode::URI_TOO_LONG,
+        Reason::BadExpect => StatusCode::EXPECTATION_FAILED,
+        Reason::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+        Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Reason::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::ProviderBroken | Reason::UpstreamUnreachable | Reason::UpstreamBroken => {
+            StatusCode::BAD_GATEWAY
+        }
+        Reason::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn page(stop: &Stop, status: StatusCode, record: &Record) -> Response<Body> {
+    let words = words::about(stop.reason());
+    let sign_in;
+    let action = match stop {
+        Stop::Refused(refusal) => match &refusal.remedy {
+            Remedy::SignIn(wanted) => {
+                sign_in = sign_in_address(wanted);
+                (sign_in.as_str(), "Sign in")
+            }
+            Remedy::TryAgain(return_to) => {
+                sign_in = sign_in_address(&SignIn { return_to: return_to.clone(), token: None });
+                (sign_in.as_str(), "Try again")
+            }
+            Remedy::None | Remedy::Methods(_) => ("/", "Go to the front page"),
+        },
+        Stop::Failed(_) => ("/", "Go to the front page"),
+    };
+    Page { status, heading: words.title, message: words.advice, actions: &[action] }
+        .render(&record.request_id)
+}
+
+/// Problem details (RFC 9457) with the reason and, where it helps, the address to sign in at.
+fn problem(stop: &Stop, status: StatusCode, record: &Record) -> Response<Body> {
+    let words = words::about(stop.reason());
+    let reason = stop.reason().as_str();
+    let mut body = json!({
+        "type": format!("urn:gateway:problem:{reason}"),
+        "title": words.title,
+        "status": status.as_u16(),
+        "detail": words.advice,
+        "reason": reason,
+        "request_id": record.request_id.as_str(),
+    });
+    if let Stop::Refused(refusal) = stop {
+        let sign_in = match &refusal.remedy {
+            Remedy::SignIn(wanted) => Some(sign_in_address(wanted)),
+            Remedy::TryAgain(return_to) => {
+                Some(sign_in_address(&SignIn { return_to: return_to.clone(), token: None }))
+            }
+            Remedy::None | Remedy::Methods(_) => None,
+        };
+        if let Some(address) = sign_in {
+            body["sign_in"] = address.into();
+        }
+    }
+    let mut response = json_response(status, &body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// A JSON answer with session data or a problem: stored by nobody, read by no other origin.
+pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::Full(body.to_string().into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(&CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// Where to send a person so that signing in leads back.
+pub fn sign_in_address(wanted: &SignIn) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("return_to", wanted.return_to.as_str());
+    if let Some(token) = &wanted.token {
+        query.append_pair("token", token);
+    }
+    format!("/auth/sign-in?{}", query.finish())
+}
+
+/// An answer that sends the browser elsewhere without a trace (requirement SI-13).
+///
+/// # Panics
+/// Never: callers pass URLs that were serialised by the `url` crate or parsed as [`ReturnTo`].
+pub fn see_other(location: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.insert(http::header::LOCATION, HeaderValue::from_str(location).expect("a URL is visible ASCII"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// An answer that goes on to a local path.
+pub fn go_to(target: &ReturnTo) -> Response<Body> {
+    see_other(target.as_str())
+}
+
+/// The last hand on every answer: security headers, the request's name, the cleared cookie, the record's status.
+pub fn seal(
+    mut response: Response<Body>,
+    origin: &Origin,
+    cookies: &Cookies,
+    record: &mut Record,
+) -> Response<Body> {
+    record.status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(&X_REQUEST_ID, record.request_id.value().clone());
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("strict-origin-when-cross-origin"));
+    if origin.is_secure() {
+        headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
+    }
+    if record.clear_session {
+        headers.append(SET_COOKIE, cookies.clear_session());
+    }
+    if let Some(name) = &record.clear_login {
+        headers.append(SET_COOKIE, cookies.clear_login(name));
+    }
+    response
+}
+
+/// Faults are logged once, here, by whose they are: an operator's business at `warn` and `error`, a client's at `debug`.
+fn log(fault: &Fault, record: &Record) {
+    let (request_id, reason, route) =
+        (record.request_id.as_str(), fault.reason.as_str(), record.route.as_deref());
+    let cause = sources(&*fault.cause);
+    match fault.whose {
+        Whose::Gateway => {
+            tracing::error!(target: "gateway", request_id, reason, route, cause, "the gateway failed")
+        }
+        Whose::Provider => {
+            tracing::warn!(target: "gateway", request_id, reason, route, cause, "the identity provider failed")
+        }
+        Whose::Store => {
+            tracing::warn!(target: "gateway", request_id, reason, route, cause, "the session store failed")
+        }
+        Whose::Upstream => {
+            tracing::warn!(target: "gateway", request_id, reason, route, cause, "an upstream failed")
+        }
+        Whose::Client => {
+            tracing::debug!(target: "gateway", request_id, reason, route, cause, "the client broke off")
+        }
+    }
+}
+
+fn sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::request_id::RequestIds;
+    use crate::stop::Refusal;
+
+    fn record() -> Record {
+        Record {
+            request_id: RequestIds::new().next(),
+            time: Timestamp(0),
+            client: [127, 0, 0, 1].into(),
+            method: Method::GET,
+            target: http::Uri::from_static("/"),
+            route: None,
+            session: None,
+            reason: None,
+            clear_session: false,
+            clear_login: None,
+            status: StatusCode::OK,
+        }
+    }
+
+    fn body(response: Response<Body>) -> String {
+        match response.into_body() {
+            Body::Full(bytes) => String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+            _ => String::new(),
+        }
+    }
+
+    fn no_session() -> Stop {
+        let remedy = Remedy::SignIn(SignIn {
+            return_to: "/todos?a=1&b=2".parse().expect("local"),
+            token: Some("todo-read".into()),
+        });
+        Stop::Refused(Refusal { reason: Reason::NoSession, remedy })
+    }
+
+    #[test]
+    fn a_program_gets_problem_details_with_the_way_on() {
+        let mut record = record();
+        let response = to_stop(&no_session(), Reader::Program, &mut record);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let problem: serde_json::Value = serde_json::from_str(&body(response)).expect("JSON");
+        assert_eq!(problem["sign_in"], "/auth/sign-in?return_to=%2Ftodos%3Fa%3D1%26b%3D2&token=todo-read");
+        assert_eq!(problem["request_id"], record.request_id.as_str());
+        for member in ["type", "title", "status", "detail", "reason"] {
+            assert!(!problem[member].is_null(), "{member}");
+        }
+    }
+
+    #[test]
+    fn a_person_gets_a_page_with_the_way_on() {
+        let response = to_stop(&no_session(), Reader::Person, &mut record());
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+        assert!(body(response).contains("/auth/sign-in?return_to="));
+    }
+
+    #[test]
+    fn the_cause_of_a_fault_is_never_shown() {
+        for reader in [Reader::Person, Reader::Program] {
+            let stop =
+                Stop::failed(Whose::Upstream, Reason::UpstreamUnreachable, "connect 10.0.0.7:5432 refused");
+            let response = to_stop(&stop, reader, &mut record());
+            assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+            assert!(!body(response).contains("10.0.0.7"));
+        }
+    }
+
+    #[test]
+    fn every_answer_leaves_with_its_name_and_protection() {
+        let origin = Origin::parse("https://app.example").expect("valid");
+        let mut record = Record { clear_session: true, ..record() };
+        let response = seal(Response::new(Body::Empty), &origin, &Cookies::on(&origin, false), &mut record);
+        let headers = response.headers();
+        assert_eq!(headers[&X_REQUEST_ID], record.request_id.as_str());
+        assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert!(headers.contains_key(STRICT_TRANSPORT_SECURITY) && headers.contains_key(REFERRER_POLICY));
+        assert!(headers[SET_COOKIE].to_str().is_ok_and(|line| line.contains("Max-Age=0")));
+    }
+
+    #[test]
+    fn an_unavailable_provider_says_when_to_come_back() {
+        let stop = Stop::failed(Whose::Provider, Reason::ProviderUnavailable, "connection refused");
+        let response = to_stop(&stop, Reader::Program, &mut record());
+        assert_eq!(
+            (response.status(), response.headers().contains_key(RETRY_AFTER)),
+            (StatusCode::SERVICE_UNAVAILABLE, true)
+        );
+    }
+}

@@ -1,0 +1,326 @@
+//! Which route a request is for: the longest matching prefix, then the method. Built once per configuration,
+//! read by every request; cost depends on the depth of the path, not on the number of routes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::rule::Rule;
+use crate::session::TokenSpec;
+use crate::stop::{Reason, Refusal, Remedy, Stop};
+
+/// One route: what it matches, who may pass, where it leads.
+#[derive(Debug)]
+pub struct Route {
+    /// What logs and metrics call it: methods and path as configured. A bounded set.
+    pub name: Arc<str>,
+    /// Which paths.
+    pub path: Pattern,
+    /// Which methods.
+    pub methods: Methods,
+    /// Who may pass.
+    pub rule: Rule,
+    /// How requests that a cookie authenticates prove that the site itself sent them.
+    pub csrf: Csrf,
+    /// Where it leads.
+    pub target: Target,
+    /// The access token to attach.
+    pub token: Option<Arc<TokenSpec>>,
+}
+
+/// Which paths a route matches. The text is a canonical path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// The path itself and everything below it, on segment borders: `/api` matches `/api` and `/api/x`, not `/apix`.
+    Prefix(String),
+    /// The path itself.
+    Exact(String),
+}
+
+/// How a cookie-authenticated request proves that it is not forged by another site (requirements section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Csrf {
+    /// The header `X-CSRF: 1` on every request, and the same origin on unsafe methods: for APIs called by scripts.
+    Header,
+    /// The same origin on unsafe methods: for server-rendered apps with forms and links, and for files.
+    Origin,
+    /// Nothing: the endpoint proves by other means (the callback by its state).
+    Exempt,
+}
+
+/// Where a route leads. Numbers are positions in the running configuration's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One of the gateway's own paths.
+    Endpoint(Endpoint),
+    /// A folder of static files.
+    Files(usize),
+    /// An upstream.
+    Upstream(usize),
+}
+
+/// The gateway's own paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/auth/sign-in`
+    SignIn,
+    /// `/auth/sign-up`
+    SignUp,
+    /// `/auth/callback`
+    Callback,
+    /// `/auth/sign-out`
+    SignOut,
+    /// `/auth/signed-out`
+    SignedOut,
+    /// `/auth/session`
+    Session,
+    /// Anything else below `/auth`: there is nothing.
+    Unknown,
+}
+
+/// A set of the methods that the gateway forwards (RFC 9110, section 9; PATCH by RFC 5789).
+/// CONNECT, TRACE and unknown methods are in no set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Methods(u8);
+
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
+impl Methods {
+    /// Every method that is ever forwarded.
+    pub const ALL: Self = Self(0b111_1111);
+
+    /// The set of one method, or nothing for a method that is never forwarded. Names are case-sensitive.
+    pub fn one(method: &Method) -> Option<Self> {
+        METHODS.iter().position(|known| known == method).map(|bit| Self(1 << bit))
+    }
+
+    /// The set of those methods; the first unknown name otherwise.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        names.into_iter().try_fold(Self(0), |set, name| {
+            let method = Method::from_bytes(name.as_bytes()).map_err(|_| name)?;
+            Self::one(&method).map(|one| Self(set.0 | one.0)).ok_or(name)
+        })
+    }
+
+    /// Whether `method` is in the set.
+    pub fn contains(self, method: &Method) -> bool {
+        Self::one(method).is_some_and(|one| self.0 & one.0 != 0)
+    }
+
+    /// Whether both sets share a method.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// `GET, HEAD`, as in an `Allow` header.
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = METHODS.iter().filter(|method| self.contains(method));
+        for (position, method) in names.enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(method.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Methods({self})")
+    }
+}
+
+/// All routes of one configuration.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    exact: HashMap<String, Place>,
+    prefixes: HashMap<String, Place>,
+}
+
+/// The routes of one path, told apart by method.
+#[derive(Debug, Default)]
+struct Place {
+    routes: Vec<Arc<Route>>,
+    allow: Arc<str>,
+}
+
+/// Two routes that would take the same requests.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("both take {shared} on the same path")]
+pub struct Overlap {
+    /// Position, in the list given, of the earlier route.
+    pub earlier: usize,
+    /// Position of the later route.
+    pub later: usize,
+    /// The methods that both take.
+    pub shared: String,
+}
+
+impl RouteTable {
+    /// Builds the table, or names every pair of routes that would take the same requests.
+    pub fn build(routes: Vec<Arc<Route>>) -> Result<Self, Vec<Overlap>> {
+        let overlaps = overlaps(&routes);
+        if !overlaps.is_empty() {
+            return Err(overlaps);
+        }
+        let mut table = Self::default();
+        for route in routes {
+            let (places, path) = match &route.path {
+                Pattern::Exact(path) => (&mut table.exact, path.clone()),
+                Pattern::Prefix(path) => (&mut table.prefixes, path.trim_end_matches('/').to_owned()),
+            };
+            let place = places.entry(path).or_default();
+            place.routes.push(route);
+            let all = place.routes.iter().fold(0, |set, route| set | route.methods.0);
+            place.allow = Methods(all).to_string().into();
+        }
+        Ok(table)
+    }
+
+    /// The route for a canonical path and a method.
+    ///
+    /// The most specific path decides alone: if it does not take the method the answer is 405, even where a shorter
+    /// prefix would take it. Anything else would let a method slip past the rule that stands nearest to the path.
+    pub fn find(&self, path: &str, method: &Method) -> Result<&Arc<Route>, Stop> {
+        let place = self.exact.get(path).or_else(|| self.longest_prefix(path));
+        let place = place.ok_or_else(|| Stop::refused(Reason::NoRoute))?;
+        place.routes.iter().find(|route| route.methods.contains(method)).ok_or_else(|| {
+            let remedy = Remedy::Methods(Arc::clone(&place.allow));
+            Stop::Refused(Refusal { reason: Reason::MethodNotAllowed, remedy })
+        })
+    }
+
+    fn longest_prefix(&self, path: &str) -> Option<&Place> {
+        let mut end = path.trim_end_matches('/').len();
+        loop {
+            if let Some(place) = self.prefixes.get(&path[..end]) {
+                return Some(place);
+            }
+            end = path[..end].rfind('/')?;
+        }
+    }
+}
+
+fn overlaps(routes: &[Arc<Route>]) -> Vec<Overlap> {
+    let mut by_path: HashMap<(bool, &str), Vec<usize>> = HashMap::new();
+    let mut found = Vec::new();
+    for (later, route) in routes.iter().enumerate() {
+        let key = match &route.path {
+            Pattern::Exact(path) => (true, path.as_str()),
+            Pattern::Prefix(path) => (false, path.trim_end_matches('/')),
+        };
+        let same_path = by_path.entry(key).or_default();
+        for &earlier in same_path.iter() {
+            let shared = Methods(routes[earlier].methods.0 & route.methods.0);
+            if !shared.is_empty() {
+                found.push(Overlap { earlier, later, shared: shared.to_string() });
+            }
+        }
+        same_path.push(later);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str, methods: &[&str]) -> Arc<Route> {
+        let methods = if methods.is_empty() {
+            Methods::ALL
+        } else {
+            Methods::from_names(methods.iter().copied()).expect("known")
+        };
+        Arc::new(Route {
+            name: format!("{methods} {path}").into(),
+            path: Pattern::Prefix(path.into()),
+            methods,
+            rule: Rule::Anyone,
+            csrf: Csrf::Origin,
+            target: Target::Files(0),
+            token: None,
+        })
+    }
+
+    fn name(table: &RouteTable, method: &Method, path: &str) -> Result<String, Reason> {
+        table.find(path, method).map(|route| route.name.to_string()).map_err(|stop| stop.reason())
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_on_segment_borders() {
+        let table = RouteTable::build(vec![
+            route("/", &["GET"]),
+            route("/api", &["GET"]),
+            route("/api/admin/", &["GET"]),
+        ])
+        .expect("no overlap");
+        for (path, wanted) in [
+            ("/", "GET /"),
+            ("/apix", "GET /"),
+            ("/x/api", "GET /"),
+            ("/api", "GET /api"),
+            ("/api/", "GET /api"),
+            ("/api/adminx", "GET /api"),
+            ("/api/admin", "GET /api/admin/"),
+            ("/api/admin/", "GET /api/admin/"),
+            ("/api/admin/users/1", "GET /api/admin/"),
+        ] {
+            assert_eq!(name(&table, &Method::GET, path).as_deref(), Ok(wanted), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_most_specific_path_decides_about_the_method() {
+        let table =
+            RouteTable::build(vec![route("/", &[]), route("/api", &["GET"]), route("/api", &["POST"])])
+                .expect("no overlap");
+        assert_eq!(name(&table, &Method::POST, "/api/x").as_deref(), Ok("POST /api"));
+        assert_eq!(name(&table, &Method::DELETE, "/api/x"), Err(Reason::MethodNotAllowed));
+        assert_eq!(name(&table, &Method::TRACE, "/"), Err(Reason::MethodNotAllowed));
+        assert_eq!(
+            name(&table, &Method::from_bytes(b"get").expect("a token"), "/"),
+            Err(Reason::MethodNotAllowed)
+        );
+    }
+
+    #[test]
+    fn a_405_names_every_method_of_the_path() {
+        let table = RouteTable::build(vec![route("/api", &["GET", "HEAD"]), route("/api", &["POST"])])
+            .expect("no overlap");
+        let Err(Stop::Refused(Refusal { remedy: Remedy::Methods(allow), .. })) =
+            table.find("/api", &Method::PUT)
+        else {
+            panic!("PUT is not allowed");
+        };
+        assert_eq!(&*allow, "GET, HEAD, POST");
+    }
+
+    #[test]
+    fn an_empty_table_serves_nothing() {
+        assert_eq!(name(&RouteTable::default(), &Method::GET, "/"), Err(Reason::NoRoute));
+    }
+
+    #[test]
+    fn overlapping_routes_are_all_named() {
+        let result = RouteTable::build(vec![
+            route("/a", &["GET"]),
+            route("/a/", &["GET", "POST"]),
+            route("/a", &["POST"]),
+            route("/b", &[]),
+        ]);
+        let overlaps: Vec<_> =
+            result.expect_err("they overlap").into_iter().map(|o| (o.earlier, o.later, o.shared)).collect();
+        assert_eq!(overlaps, [(0, 1, "GET".to_owned()), (1, 2, "POST".to_owned())]);
+    }
+}

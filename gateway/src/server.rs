@@ -1,0 +1,184 @@
+//! The process's edge: listeners, one worker per core, the admin listener, and an orderly end.
+
+pub mod admin;
+mod connection;
+mod launch;
+pub mod listen;
+mod run;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::watch;
+
+use crate::access;
+use crate::access::log::{AccessLog, Sink};
+use crate::live::{self, Live, Worker};
+use crate::upstream::{self, Upstream};
+
+pub use launch::launch;
+pub use run::run;
+
+/// How long requests in flight may take to finish when the gateway stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Everything that a gateway is started with.
+pub struct Options {
+    /// Addresses for browsers.
+    pub http: Vec<SocketAddr>,
+    /// Address for operators: health and readiness.
+    pub admin: SocketAddr,
+    /// How many workers share the listeners.
+    pub workers: usize,
+    /// The upstreams, as `Target::Upstream` counts them.
+    pub upstreams: Vec<Arc<upstream::Settings>>,
+    /// How access lines are written, and where to; nothing for no access log.
+    pub access: Option<(access::Format, Sink)>,
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken or not this machine's.
+    #[error(
+        "cannot listen on {address}: {source}. Is another program using it? Change [listen] in the configuration"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's word.
+        source: io::Error,
+    },
+    /// The operating system gives no thread or no event queue.
+    #[error("cannot start a worker")]
+    Worker(#[source] io::Error),
+    /// The provider's settings cannot be used.
+    #[error("cannot set up the identity provider")]
+    Provider(#[from] crate::oidc::SetupError),
+    /// Two routes would take the same requests.
+    #[error("the routes contradict each other: {0}")]
+    Routes(String),
+}
+
+/// A running gateway. Dropped, it stops without grace.
+pub struct Running {
+    http: Vec<SocketAddr>,
+    admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    workers: Vec<thread::JoinHandle<()>>,
+    control: Option<runtime::Runtime>,
+    live: Arc<Live>,
+}
+
+impl Running {
+    /// The addresses that browsers reach, with real ports.
+    pub fn http(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// The admin listener's address, with its real port.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The running state, for tests.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Stops accepting, lets requests in flight finish within the grace, and returns when all is quiet. Blocks.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        let _ = self.stop.send(true);
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has already said so.
+            let _ = worker.join();
+        }
+        if let Some(control) = self.control.take() {
+            control.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// The runtime for rare work: the provider, the admin listener, sweeping. Sign-in and refresh run here, not on workers.
+pub fn control_runtime() -> Result<runtime::Runtime, StartError> {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(StartError::Worker)
+}
+
+/// Binds every listener, then starts the workers. Nothing runs when an address is taken.
+pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> Result<Running, StartError> {
+    let listeners = listen::bind(&options.http, options.workers)?;
+    let http = listeners.addresses.clone();
+    let (admin_listener, admin) = listen::bind_one(options.admin)?;
+    let (stop, stopping) = watch::channel(false);
+    live.provider.start();
+    control.spawn(admin::serve(admin_listener, Arc::clone(&live), stopping.clone()));
+    control.spawn(sweep(Arc::clone(&live), stopping.clone()));
+    let mut running = Running { http, admin, stop, workers: Vec::new(), control: Some(control), live };
+    for (number, sockets) in listeners.per_worker.into_iter().enumerate() {
+        let spawned = spawn_worker(number, sockets, Arc::clone(&running.live), options, stopping.clone());
+        running.workers.push(spawned.map_err(StartError::Worker)?);
+    }
+    Ok(running)
+}
+
+fn spawn_worker(
+    number: usize,
+    sockets: Vec<std::net::TcpListener>,
+    live: Arc<Live>,
+    options: &Options,
+    stopping: watch::Receiver<bool>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let upstreams = options.upstreams.clone();
+    let access = options.access.clone();
+    let (report, built) = mpsc::sync_channel(1);
+    let worker = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        // A local runtime must be built where it runs.
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default());
+        let (runtime, outcome) = match runtime {
+            Ok(runtime) => (Some(runtime), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let _ = report.send(outcome);
+        let Some(runtime) = runtime else {
+            return;
+        };
+        let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.servers).any(|server| server.https);
+        let tls = needs_tls.then(upstream::connect::tls_connector);
+        let upstreams = upstreams.into_iter().map(|settings| Upstream::new(settings, tls.clone())).collect();
+        let worker = Worker::new(live, upstreams, AccessLog::new(access));
+        runtime.block_on(connection::serve(Rc::new(worker), sockets, stopping, GRACE));
+    })?;
+    built.recv().map_err(io::Error::other)??;
+    Ok(worker)
+}
+
+async fn sweep(live: Arc<Live>, mut stopping: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(live::SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => live.sweep(),
+            _ = stopping.changed() => return,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! One worker's accept loop and its connections. Knows HTTP's framing limits, nothing of what requests mean.
+
+use std::convert::Infallible;
+use std::net::TcpListener as StdListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::access::log::FLUSH_EVERY;
+use crate::gateway;
+use crate::intake::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_TARGET, Peer};
+use crate::live::Worker;
+
+/// A client may take this long for a request's head, and be idle this long between requests (requirement H1-15).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A pause after the operating system refused a connection, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until told to stop, then until every connection is done or the grace is over.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    sockets: Vec<StdListener>,
+    stopping: watch::Receiver<bool>,
+    grace: Duration,
+) {
+    let mut loops = JoinSet::new();
+    for socket in sockets {
+        match TcpListener::from_std(socket) {
+            Ok(listener) => {
+                loops.spawn_local(accept(Rc::clone(&worker), listener, stopping.clone(), grace));
+            }
+            Err(error) => tracing::error!(target: "gateway", %error, "cannot watch a listener"),
+        }
+    }
+    let flusher = tokio::task::spawn_local(flush(Rc::clone(&worker)));
+    while loops.join_next().await.is_some() {}
+    flusher.abort();
+    worker.access.flush();
+}
+
+async fn flush(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(FLUSH_EVERY);
+    loop {
+        ticks.tick().await;
+        worker.access.flush();
+    }
+}
+
+async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    mut stopping: watch::Receiver<bool>,
+    grace: Duration,
+) {
+    let mut connections = JoinSet::new();
+    while !*stopping.borrow_and_update() {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    connections.spawn_local(converse(Rc::clone(&worker), stream, Peer::new(address.ip()), stopping.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(target: "gateway", %error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            // Finished connections are forgotten as they end.
+            Some(_) = connections.join_next() => {}
+            _ = stopping.changed() => {}
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, drained).await.is_err() {
+        tracing::warn!(target: "gateway", "requests were still in flight when the grace ended");
+    }
+}
+
+async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, mut stopping: watch::Receiver<bool>) {
+    // Answers are written whole; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let (worker, peer) = (Rc::clone(&worker), peer.clone());
+        async move { Ok::<_, Infallible>(gateway::handle(&worker, request, &peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        // A little above what `intake` admits, so that most excess is answered with its own page and the rest here.
+        .max_buf_size(MAX_HEADER_BYTES + MAX_TARGET + 4_096)
+        .max_headers(MAX_HEADERS + 8)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        biased;
+        // How a client's connection ends is the client's business.
+        _ = &mut connection => return,
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}

@@ -1,0 +1,116 @@
+//! From a configuration to a running gateway: the one place where all parts meet.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::access::log::Sink;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::endpoints;
+use crate::files::{self, Files};
+use crate::live::{Live, scheme_value};
+use crate::oidc::Provider;
+use crate::oidc::settings::ResponseMode;
+use crate::routing::{Pattern, Route, RouteTable, Target};
+use crate::session::cookie::Cookies;
+use crate::session::sealed::Seal;
+use crate::session::store::Store;
+use crate::session::store::used::UsedAttempts;
+use crate::tokens::Tokens;
+use crate::upstream::Edge;
+
+use super::{Options, Running, StartError, control_runtime, start};
+
+/// Starts a gateway. Access lines go to `sink` if the configuration wants them. Returns when it listens; the provider
+/// is looked for in the background, so that its absence stops nothing (requirement EP-04).
+pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, StartError> {
+    let control = control_runtime()?;
+    let access = config.log.access.then(|| (config.log.format(), sink));
+    let options = Options {
+        http: config.listen.http.clone(),
+        admin: config.listen.admin,
+        workers: config.listen.workers.get(),
+        upstreams: config.upstreams.iter().cloned().map(Arc::new).collect(),
+        access,
+    };
+    let live = live(config, clock, &control)?;
+    start(Arc::new(live), &options, control)
+}
+
+fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Result<Live, StartError> {
+    let form_post = config.provider.response_mode == ResponseMode::FormPost;
+    let own = endpoints::routes(config.provider.response_mode);
+    let files = folders(&config);
+    let routes = RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(|overlaps| {
+        StartError::Routes(overlaps.first().map(ToString::to_string).unwrap_or_default())
+    })?;
+    let provider = Provider::new(config.provider, clock.clone(), control.handle().clone())?;
+    let edge = Edge {
+        cookies: Cookies::on(&config.public_url, form_post),
+        host: config.public_url.authority_value(),
+        scheme: scheme_value(&config.public_url),
+    };
+    if !config.public_url.is_secure() {
+        tracing::warn!(
+            target: "gateway",
+            public_url = config.public_url.as_str(),
+            "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
+        );
+    }
+    Ok(Live {
+        tokens: Tokens::new(Arc::clone(&provider), clock.clone(), control.handle().clone()),
+        clock,
+        origin: config.public_url,
+        edge,
+        routes,
+        files,
+        sessions: Store::in_memory(),
+        lifetimes: config.lifetimes,
+        shown_claims: config.shown_claims,
+        token_specs: config.tokens,
+        seal: Seal::generate(),
+        used: UsedAttempts::default(),
+        provider,
+    })
+}
+
+/// Each folder with what its route adds: the prefix to strip, and where its fallback must be silent.
+fn folders(config: &Config) -> Vec<Files> {
+    let reserved: Vec<String> = config
+        .routes
+        .iter()
+        .filter(|route| matches!(route.target, Target::Upstream(_)))
+        .filter_map(|route| first_segment(route))
+        .chain(first_of(endpoints::PREFIX))
+        .collect();
+    let route_of = |index: usize| config.routes.iter().find(|route| route.target == Target::Files(index));
+    config
+        .files
+        .iter()
+        .enumerate()
+        .map(|(index, folder)| {
+            Files::new(files::Settings {
+                root: folder.root.clone(),
+                fallback: folder.fallback.clone(),
+                reserved: reserved.clone(),
+                prefix: route_of(index).map_or("/", |route| path_of(route)).to_owned(),
+                public: route_of(index).is_some_and(|route| route.rule.is_public()),
+                content_security_policy: HeaderValue::from_static(files::DEFAULT_POLICY),
+            })
+        })
+        .collect()
+}
+
+fn path_of(route: &Route) -> &str {
+    let (Pattern::Prefix(path) | Pattern::Exact(path)) = &route.path;
+    path
+}
+
+fn first_segment(route: &Route) -> Option<String> {
+    first_of(path_of(route))
+}
+
+fn first_of(path: &str) -> Option<String> {
+    path.split('/').find(|segment| !segment.is_empty()).map(str::to_owned)
+}

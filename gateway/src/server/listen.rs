@@ -1,0 +1,60 @@
+//! Binding addresses: one socket per worker and address, so that the kernel spreads connections without a shared lock.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::StartError;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1_024;
+
+/// The listening sockets of all workers.
+pub struct Listeners {
+    /// The addresses, with real ports where 0 was asked for.
+    pub addresses: Vec<SocketAddr>,
+    /// For each worker, one socket per address.
+    pub per_worker: Vec<Vec<TcpListener>>,
+}
+
+/// Binds every address once per worker.
+pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, StartError> {
+    let mut listeners =
+        Listeners { addresses: Vec::new(), per_worker: (0..workers).map(|_| Vec::new()).collect() };
+    for &wanted in addresses {
+        let failed = |source| StartError::Listen { address: wanted, source };
+        let mut address = wanted;
+        if wanted.port() != 0 {
+            // Shared ports let a second program of the same user join in silently; an exclusive bind notices it.
+            drop(socket(wanted, false).map_err(failed)?);
+        }
+        for sockets in &mut listeners.per_worker {
+            let listener = socket(address, true).map_err(failed)?;
+            address = listener.local_addr().map_err(failed)?;
+            sockets.push(listener);
+        }
+        listeners.addresses.push(address);
+    }
+    Ok(listeners)
+}
+
+/// Binds one address for one listener.
+pub fn bind_one(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: wanted, source };
+    let listener = socket(wanted, false).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,136 @@
+//! One attempt to sign in, from the redirect to the provider until its answer: single use, ten minutes,
+//! bound to this browser by a sealed cookie, so that attempts cost no server memory (requirements SI-03 to SI-07).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::entropy;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+use super::return_to::ReturnTo;
+
+/// How long a person may take at the provider.
+pub const LIFETIME: Duration = Duration::from_secs(600);
+
+/// What the gateway must remember to judge the provider's answer.
+#[derive(Debug)]
+pub struct LoginAttempt {
+    /// Compared with the `state` of the answer (RFC 6749, section 10.12).
+    pub state: Secret<String>,
+    /// Compared with the `nonce` of the ID token (OpenID Connect Core, section 3.1.2.1).
+    pub nonce: Secret<String>,
+    /// Sent with the code (RFC 7636, section 4.5).
+    pub verifier: Secret<String>,
+    /// The issuer that was asked; another's answer is refused (RFC 9207).
+    pub issuer: String,
+    /// Every scope that was asked for.
+    pub scopes: ScopeSet,
+    /// Where the person wanted to go.
+    pub return_to: ReturnTo,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+impl LoginAttempt {
+    /// A new attempt with a state, nonce and verifier of its own.
+    pub fn start(issuer: &str, scopes: ScopeSet, return_to: ReturnTo, now: Timestamp) -> Self {
+        Self {
+            state: Secret::new(entropy::token()),
+            nonce: Secret::new(entropy::token()),
+            verifier: Secret::new(entropy::token()),
+            issuer: issuer.to_owned(),
+            scopes,
+            return_to,
+            started: now,
+        }
+    }
+
+    /// Whether it is too late for an answer.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now >= self.started.plus(LIFETIME)
+    }
+
+    /// The plain text that [`super::sealed::Seal`] encrypts into the cookie.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let wire = Wire {
+            s: self.state.expose().clone(),
+            n: self.nonce.expose().clone(),
+            v: self.verifier.expose().clone(),
+            i: self.issuer.clone(),
+            c: self.scopes.to_string(),
+            r: self.return_to.to_string(),
+            t: self.started.0,
+        };
+        serde_json::to_vec(&wire).expect("strings and a number are JSON")
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let wire: Wire = serde_json::from_slice(bytes).ok()?;
+        Some(Self {
+            state: Secret::new(wire.s),
+            nonce: Secret::new(wire.n),
+            verifier: Secret::new(wire.v),
+            issuer: wire.i,
+            scopes: wire.c.parse().ok()?,
+            return_to: wire.r.parse().ok()?,
+            started: Timestamp(wire.t),
+        })
+    }
+}
+
+/// Short names: ten of these must fit into one request's `Cookie` header.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    s: String,
+    n: String,
+    v: String,
+    i: String,
+    c: String,
+    r: String,
+    t: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt() -> LoginAttempt {
+        let scopes = "openid profile".parse().expect("valid");
+        LoginAttempt::start(
+            "http://localhost:3002",
+            scopes,
+            "/todos?a=1".parse().expect("local"),
+            Timestamp(1_000),
+        )
+    }
+
+    #[test]
+    fn an_attempt_survives_its_cookie() {
+        let read = LoginAttempt::from_bytes(&attempt().to_bytes()).expect("own bytes");
+        assert_eq!(read.return_to.as_str(), "/todos?a=1");
+        assert_eq!(read.started, Timestamp(1_000));
+        assert!(LoginAttempt::from_bytes(b"{}").is_none());
+    }
+
+    #[test]
+    fn an_attempt_lasts_ten_minutes() {
+        assert!(!attempt().has_expired(Timestamp(1_599)));
+        assert!(attempt().has_expired(Timestamp(1_600)));
+    }
+
+    #[test]
+    fn a_thousand_attempts_share_nothing() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1_000 {
+            let attempt = attempt();
+            for value in [&attempt.state, &attempt.nonce, &attempt.verifier] {
+                assert!(seen.insert(value.expose().clone()));
+            }
+        }
+        assert_eq!(seen.len(), 3_000);
+    }
+}

@@ -1,0 +1,137 @@
+//! The closed vocabulary of reasons: what logs, metrics and tests call each way a request can end.
+
+/// Why a request ended where it did. The text form is stable: people build alerts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    // The request itself
+    /// Missing, doubled or malformed `Host`.
+    BadHost,
+    /// A host that this gateway does not serve.
+    UnknownHost,
+    /// A path without a normal form.
+    BadPath,
+    /// A request target longer than 8 KiB.
+    TargetTooLong,
+    /// More header bytes or fields than allowed.
+    HeadersTooLarge,
+    /// `Transfer-Encoding` other than one `chunked`, or together with `Content-Length`.
+    BadFraming,
+    /// `Expect` other than `100-continue`.
+    BadExpect,
+    /// A method the gateway never forwards.
+    BadMethod,
+    /// A body larger than the endpoint takes.
+    BodyTooLarge,
+    /// A body of a kind the endpoint does not take.
+    BadBody,
+    /// Two cookies of the gateway's name.
+    AmbiguousCookie,
+    // Routing
+    /// No route matches the path.
+    NoRoute,
+    /// The route does not take this method.
+    MethodNotAllowed,
+    /// No file of that name.
+    NoFile,
+    // Cross-site request forgery
+    /// The `X-CSRF: 1` header is missing.
+    CsrfHeaderMissing,
+    /// The request comes from another origin, or does not say from where.
+    CrossSite,
+    // Policy
+    /// No session.
+    NoSession,
+    /// The session expired, was ended, or never was.
+    SessionOver,
+    /// Signed in, but the rule does not hold.
+    RuleNotMet,
+    /// The person has not consented to a scope that the route's token needs.
+    ConsentRequired,
+    /// The provider granted less than the route's token needs.
+    ScopeNotGranted,
+    // Sign-in
+    /// The callback's `state` is missing, doubled or unknown to this browser.
+    BadState,
+    /// The attempt took longer than ten minutes.
+    AttemptExpired,
+    /// The attempt was already answered.
+    AttemptUsed,
+    /// The answer's `iss` is not the provider that was asked (RFC 9207).
+    WrongIssuer,
+    /// The callback's parameters are doubled or contradict each other.
+    BadCallback,
+    /// The provider said no.
+    ProviderRefused,
+    /// The person or the provider's policy denied access.
+    AccessDenied,
+    /// The provider refused the code.
+    CodeRefused,
+    /// The ID token failed a check.
+    BadIdToken,
+    /// Signed in with a tenant that is not on the list.
+    TenantNotAllowed,
+    /// Too many sign-ins in a row without a session.
+    SignInLoop,
+    // Faults
+    /// The provider cannot be reached, or its metadata or keys could not be had yet.
+    ProviderUnavailable,
+    /// The provider's answer cannot be used.
+    ProviderBroken,
+    /// The upstream refused the connection or broke it off.
+    UpstreamUnreachable,
+    /// The upstream's answer is not HTTP or not acceptable.
+    UpstreamBroken,
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+    /// The client did not finish its request.
+    ClientGone,
+    /// A defect of the gateway.
+    Internal,
+}
+
+impl Reason {
+    /// The stable word, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadHost => "bad_host",
+            Self::UnknownHost => "unknown_host",
+            Self::BadPath => "bad_path",
+            Self::TargetTooLong => "target_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::BadFraming => "bad_framing",
+            Self::BadExpect => "bad_expect",
+            Self::BadMethod => "bad_method",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BadBody => "bad_body",
+            Self::AmbiguousCookie => "ambiguous_cookie",
+            Self::NoRoute => "no_route",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::NoFile => "no_file",
+            Self::CsrfHeaderMissing => "csrf_header_missing",
+            Self::CrossSite => "cross_site",
+            Self::NoSession => "no_session",
+            Self::SessionOver => "session_over",
+            Self::RuleNotMet => "rule_not_met",
+            Self::ConsentRequired => "consent_required",
+            Self::ScopeNotGranted => "scope_not_granted",
+            Self::BadState => "bad_state",
+            Self::AttemptExpired => "attempt_expired",
+            Self::AttemptUsed => "attempt_used",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::BadCallback => "bad_callback",
+            Self::ProviderRefused => "provider_refused",
+            Self::AccessDenied => "access_denied",
+            Self::CodeRefused => "code_refused",
+            Self::BadIdToken => "bad_id_token",
+            Self::TenantNotAllowed => "tenant_not_allowed",
+            Self::SignInLoop => "sign_in_loop",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::ProviderBroken => "provider_broken",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamBroken => "upstream_broken",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::ClientGone => "client_gone",
+            Self::Internal => "internal",
+        }
+    }
+}

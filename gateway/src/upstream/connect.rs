@@ -1,0 +1,67 @@
+//! Making a connection to an upstream's server: TCP, TLS where configured, HTTP/1.1.
+
+use std::io;
+use std::sync::Arc;
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::body::Body;
+
+use super::Server;
+
+/// Why a server cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No TCP connection, or TLS failed: wrong name, unknown issuer, expired certificate.
+    #[error("cannot connect")]
+    Io(#[from] io::Error),
+    /// The HTTP handshake failed.
+    #[error("cannot start HTTP")]
+    Http(#[from] hyper::Error),
+    /// The configured host cannot be a TLS server name.
+    #[error("the host is not a TLS server name")]
+    Name(#[from] InvalidDnsNameError),
+    /// An https server without TLS set up; a defect of the gateway.
+    #[error("TLS was not set up")]
+    NoTls,
+}
+
+/// Connects and starts HTTP/1.1. The connection is driven by a task of this worker.
+pub(super) async fn connect(
+    server: &Server,
+    tls: Option<&TlsConnector>,
+) -> Result<SendRequest<Body>, ConnectError> {
+    let tcp = TcpStream::connect((server.host.as_str(), server.port)).await?;
+    // Requests are written whole; waiting for more would only delay them.
+    tcp.set_nodelay(true)?;
+    if !server.https {
+        return handshake(TokioIo::new(tcp)).await;
+    }
+    let name = ServerName::try_from(server.host.clone())?;
+    let tls = tls.ok_or(ConnectError::NoTls)?.connect(name, tcp).await?;
+    handshake(TokioIo::new(tls)).await
+}
+
+async fn handshake<T: Read + Write + Unpin + 'static>(io: T) -> Result<SendRequest<Body>, ConnectError> {
+    let (sender, connection) = http1::Builder::new().max_headers(100).handshake(io).await?;
+    tokio::task::spawn_local(async move {
+        // Its end shows on the request that was under way, which reports it; an idle connection may end as it likes.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+/// TLS towards upstreams: the system's certificate authorities, names always checked.
+pub fn tls_connector() -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
