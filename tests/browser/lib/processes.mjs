@@ -1,0 +1,96 @@
+/** Child processes that end with the tests, and what they print. Knows nothing of what they do. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The root of the checkout. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+
+const running = new Set();
+// Whatever way this process ends, its children end first.
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
+
+/** The program that cargo built. @param {string} name @param {'debug'|'release'} [profile] */
+export function built(name, profile = 'debug') {
+  const path = join(ROOT, 'target', profile, name);
+  if (!existsSync(path)) throw new Error(`target/${profile}/${name} is missing; cargo build --workspace makes it`);
+  return path;
+}
+
+/**
+ * Starts a program. `said(pattern)` resolves with the match once a line of its output fits, and fails when the program
+ * ends before.
+ * @param {string} program @param {string[]} args @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ */
+export function start(program, args, { cwd = ROOT, env = process.env } = {}) {
+  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  let output = '';
+  const listeners = new Set();
+  const hear = (chunk) => {
+    output += chunk;
+    listeners.forEach((look) => look());
+  };
+  child.stdout.setEncoding('utf8').on('data', hear);
+  child.stderr.setEncoding('utf8').on('data', hear);
+  let over = null;
+  const ended = new Promise((resolve) => {
+    const end = (why) => {
+      over ??= why;
+      running.delete(child);
+      listeners.forEach((look) => look());
+      resolve(over);
+    };
+    child.on('error', (error) => end(String(error)));
+    child.on('close', (code, signal) => end(signal ?? `exit status ${code}`));
+  });
+  return {
+    pid: child.pid,
+    /** Everything it printed so far. */
+    get output() {
+      return output;
+    },
+    /** @param {RegExp} pattern @returns {Promise<RegExpMatchArray>} */
+    said(pattern) {
+      return new Promise((resolve, reject) => {
+        const look = () => {
+          const match = output.match(pattern);
+          if (!match && over === null) return;
+          listeners.delete(look);
+          if (match) resolve(match);
+          else reject(new Error(`${program} ended (${over}) before it said ${pattern}:\n${output}`));
+        };
+        listeners.add(look);
+        look();
+      });
+    },
+    /** Asks it to end, and waits until it has. */
+    async stop(signal = 'SIGINT') {
+      if (over === null) child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+/** A port that nobody listens on. It is free, not reserved: somebody else could still take it. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Calls `look` until it gives something; for programs that tell nobody when they are ready. */
+export async function eventually(look, { seconds = 20, what = 'it' } = {}) {
+  const until = performance.now() + seconds * 1000;
+  for (;;) {
+    const found = await look().catch(() => undefined);
+    if (found) return found;
+    if (performance.now() > until) throw new Error(`${what} did not happen within ${seconds} seconds`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,35 @@
+//! What the system tests stand on: a whole running site per test, a browser without a screen, an upstream that remembers
+//! bytes, and a search for leaked secrets that every test ends with.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let site = harness::Site::start().await;
+//! let alice = site.browser();
+//! alice.sign_in("alice@example.com").await;
+//! alice.fetch("GET", "/api/todolist").await.must_be(200);
+//! # }
+//! ```
+//!
+//! Nothing here sleeps, names a port, or reaches another computer. Time is moved with [`Site::advance`].
+
+mod ask;
+mod browser;
+mod forms;
+mod jar;
+mod log;
+mod outside;
+mod recorder;
+mod reply;
+mod secrets;
+mod site;
+mod wire;
+
+pub use ask::Ask;
+pub use browser::{Browser, Visit};
+pub use forms::Form;
+pub use outside::Outside;
+pub use recorder::{Recorder, Seen};
+pub use reply::{Reply, SetCookie};
+pub use secrets::{Kind, Secrets};
+pub use site::{Logs, Plan, Site, eventually};
+pub use wire::{Wire, raw};

@@ -1,0 +1,377 @@
+//! A whole site for one test: gateway, to-do service and identity provider, with a folder and a clock of its own. When
+//! it goes away, no secret may have leaked.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use demo::{Addresses, Options, Ports, Stack};
+use dev_idp::{Endpoint, Faults};
+use serde_json::Value;
+use tempfile::TempDir;
+use url::Url;
+
+use crate::ask::Ask;
+use crate::browser::{self, Browser};
+use crate::log::{self, Memory};
+use crate::reply::Reply;
+use crate::secrets::{Kind, Secrets};
+use crate::wire;
+
+/// How a site differs from the shipped one.
+#[must_use]
+pub struct Plan {
+    options: Options,
+    on_disk: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Plan {
+    /// Nothing differs but ports.
+    ///
+    /// # Panics
+    /// Outside the checkout.
+    pub fn new() -> Self {
+        let root = demo::root().expect("the tests run in the checkout");
+        let mut options = Options::new(&root);
+        options.ports = Ports::ANY;
+        options.data = None;
+        Self { options, on_disk: false }
+    }
+
+    /// Changes the text of the gateway's configuration.
+    pub fn gateway(mut self, edit: impl FnOnce(String) -> String + Send + 'static) -> Self {
+        self.options.edits.gateway(move |text, _| Ok(edit(text)));
+        self
+    }
+
+    /// Replaces a piece of the gateway's configuration, which must be there.
+    pub fn replace(self, piece: &'static str, with: impl Into<String>) -> Self {
+        let with = with.into();
+        self.gateway(move |text| {
+            assert!(text.contains(piece), "gateway.toml holds no {piece:?}");
+            text.replacen(piece, &with, 1)
+        })
+    }
+
+    /// Adds tables at the end of the gateway's configuration.
+    pub fn append(self, toml: impl Into<String>) -> Self {
+        let toml = toml.into();
+        self.gateway(move |text| format!("{text}\n{toml}\n"))
+    }
+
+    /// Changes the provider's tenant.
+    pub fn tenant(mut self, edit: impl FnOnce(&mut dev_idp::Tenant) + Send + 'static) -> Self {
+        self.options.edits.tenant(move |tenant, _| edit(tenant));
+        self
+    }
+
+    /// Changes the to-do service's settings.
+    pub fn todo(mut self, edit: impl FnOnce(&mut todo_service::Config) + Send + 'static) -> Self {
+        self.options.edits.todo(move |config, _| edit(config));
+        self
+    }
+
+    /// People sign in at the provider's face that looks like Entra External ID.
+    pub fn entra(mut self) -> Self {
+        self.options.entra = true;
+        self
+    }
+
+    /// The provider does this wrong from the first request on.
+    pub fn fault(mut self, fault: impl Into<dev_idp::faults::Fault> + Send + 'static) -> Self {
+        self.options.edits.provider(move |provider| provider.faults().set(fault));
+        self
+    }
+
+    /// The provider is away when the gateway starts.
+    pub fn without_provider(mut self) -> Self {
+        self.options.provider = false;
+        self
+    }
+
+    /// The to-do service keeps its data in the site's folder instead of in memory.
+    pub fn on_disk(mut self) -> Self {
+        self.on_disk = true;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start(self) -> Site {
+        self.try_start().await.unwrap_or_else(|error| panic!("the site does not start: {error:#}"))
+    }
+
+    /// Starts it, or says why not.
+    pub async fn try_start(self) -> anyhow::Result<Site> {
+        let log = log::shared();
+        let log_start = log.len();
+        let folder = tempfile::tempdir()?;
+        let Self { mut options, on_disk } = self;
+        if on_disk {
+            options.data = Some(folder.path().to_owned());
+        }
+        let access = Memory::default();
+        options.access = Arc::new(Mutex::new(access.clone()));
+        let offset = Arc::clone(&options.offset);
+        let stack = Stack::start(options).await?;
+        let secrets = Arc::new(Secrets::default());
+        let site = Site { stack: Some(stack), offset, secrets, access, log_start, folder };
+        site.listen_to_provider();
+        Ok(site)
+    }
+}
+
+/// A running site.
+pub struct Site {
+    stack: Option<Stack>,
+    offset: Arc<AtomicI64>,
+    secrets: Arc<Secrets>,
+    access: Memory,
+    log_start: usize,
+    folder: TempDir,
+}
+
+/// What a site logged until it was stopped.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// The gateway's access lines.
+    pub access: String,
+    /// Everything else that the process logged meanwhile, lines of other tests' sites included.
+    pub events: String,
+}
+
+impl Logs {
+    /// Every access line as JSON.
+    ///
+    /// # Panics
+    /// If a line is not JSON.
+    pub fn lines(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.access.lines().map(parse).collect()
+    }
+}
+
+impl Site {
+    /// A site as it is shipped.
+    pub async fn start() -> Self {
+        Plan::new().start().await
+    }
+
+    /// Where everything is.
+    pub fn addresses(&self) -> &Addresses {
+        self.stack().addresses()
+    }
+
+    /// The address of a path of the site.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.addresses().gateway)
+    }
+
+    /// A new browser, without cookies.
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.addresses().gateway, Arc::clone(&self.secrets))
+    }
+
+    /// A new browser in which somebody has signed in.
+    pub async fn signed_in(&self, email: &str) -> Browser {
+        let browser = self.browser();
+        browser.sign_in(email).await.must_show("/");
+        browser
+    }
+
+    /// Bytes to the gateway, and all that comes back until it closes.
+    pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
+        wire::raw(self.addresses().ports.gateway, bytes.as_ref()).await
+    }
+
+    /// `Host` as the gateway expects it: `localhost:PORT`.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.addresses().ports.gateway)
+    }
+
+    /// A request to the gateway's admin address.
+    pub async fn admin(&self, path: &str) -> Reply {
+        self.elsewhere(&self.addresses().admin, Ask::bare("GET", path)).await
+    }
+
+    /// A request straight to the to-do service, past the gateway.
+    pub async fn todo(&self, ask: Ask) -> Reply {
+        self.elsewhere(&self.addresses().todo, ask).await
+    }
+
+    async fn elsewhere(&self, base: &str, ask: Ask) -> Reply {
+        let url = Url::parse(&format!("{base}{}", ask.target)).expect("a path");
+        browser::exchange(&ask, &url).await
+    }
+
+    /// The provider.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn provider(&self) -> &dev_idp::Running {
+        self.stack().provider().expect("the provider runs")
+    }
+
+    /// Misbehaviour of the provider, and the record of what it was asked.
+    pub fn faults(&self) -> Faults {
+        self.provider().faults()
+    }
+
+    /// How many requests an endpoint of the provider has had.
+    pub fn requests(&self, endpoint: Endpoint) -> usize {
+        self.faults().requests(endpoint)
+    }
+
+    /// The provider behaves again.
+    pub fn heal(&self) {
+        self.faults().clear();
+        self.listen_to_provider();
+    }
+
+    /// The provider goes away: nobody listens on its port.
+    pub async fn stop_provider(&mut self) {
+        self.gather();
+        if let Some(stack) = &mut self.stack {
+            stack.stop_provider().await;
+        }
+    }
+
+    /// The provider comes (back), with new keys.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_provider(&mut self) {
+        let stack = self.stack.as_mut().expect("the site runs");
+        stack.start_provider().await.expect("the provider starts");
+        self.listen_to_provider();
+    }
+
+    /// The to-do service goes away.
+    pub async fn stop_todo(&mut self) {
+        if let Some(stack) = &mut self.stack {
+            stack.stop_todo().await;
+        }
+    }
+
+    /// Lets time pass, for every part of the site at once.
+    pub fn advance(&self, time: Duration) {
+        let seconds = i64::try_from(time.as_secs()).expect("a test does not wait for ever");
+        self.offset.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// The site's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Secrets that were seen so far.
+    pub fn secrets(&self) -> &Secrets {
+        self.gather();
+        &self.secrets
+    }
+
+    /// Stops the site and gives its logs, after the search for secrets.
+    pub async fn into_logs(mut self) -> Logs {
+        self.gather();
+        if let Some(stack) = self.stack.take() {
+            stack.stop().await;
+        }
+        Logs {
+            access: String::from_utf8_lossy(&self.access.bytes(0)).into_owned(),
+            events: String::from_utf8_lossy(&log::shared().bytes(self.log_start)).into_owned(),
+        }
+    }
+
+    fn stack(&self) -> &Stack {
+        self.stack.as_ref().expect("the site runs")
+    }
+
+    /// Tokens as they are issued.
+    fn listen_to_provider(&self) {
+        let Some(provider) = self.stack().provider() else { return };
+        let secrets = Arc::clone(&self.secrets);
+        provider.faults().edit_token_response(move |bytes| {
+            let Ok(response) = serde_json::from_slice::<Value>(bytes) else { return };
+            let kinds = [
+                ("access_token", Kind::AccessToken),
+                ("refresh_token", Kind::RefreshToken),
+                ("id_token", Kind::IdToken),
+            ];
+            for (member, kind) in kinds {
+                if let Some(token) = response[member].as_str() {
+                    secrets.add(kind, token);
+                }
+            }
+        });
+    }
+
+    /// What the provider's record knows.
+    fn gather(&self) {
+        let Some(provider) = self.stack.as_ref().and_then(Stack::provider) else { return };
+        let faults = provider.faults();
+        let kinds = [
+            ("code", Kind::Code),
+            ("code_verifier", Kind::Verifier),
+            ("refresh_token", Kind::RefreshToken),
+            ("client_secret", Kind::ClientSecret),
+            ("basic_secret", Kind::ClientSecret),
+            ("state", Kind::Attempt),
+            ("nonce", Kind::Attempt),
+            ("id_token_hint", Kind::IdToken),
+        ];
+        for endpoint in [Endpoint::Authorize, Endpoint::Token, Endpoint::EndSession, Endpoint::Revoke] {
+            for seen in faults.seen(endpoint) {
+                let parameters = seen.map();
+                for (name, kind) in kinds {
+                    if let Some(secret) = parameters.get(name) {
+                        self.secrets.add(kind, secret);
+                    }
+                }
+                if let Some(authorization) = &seen.authorization {
+                    self.secrets.add(Kind::ClientSecret, authorization.split(' ').next_back().unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.gather();
+        // Its last lines are written when it stops.
+        drop(self.stack.take());
+        if std::thread::panicking() {
+            return;
+        }
+        let events = log::shared().bytes(self.log_start);
+        let found = self.secrets.find_in_log(&self.access.bytes(0)).or_else(|| self.secrets.find_in_log(&events));
+        if let Some(found) = found.or_else(|| self.secrets.find_in_sent()) {
+            panic!("{found}");
+        }
+    }
+}
+
+/// Waits until something that happens by itself has happened: asks again and again, for half a minute at most.
+///
+/// # Panics
+/// When that time is over.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut happened: impl FnMut() -> F) {
+    let waiting = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(25));
+        while !happened().await {
+            ticks.tick().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+    assert!(waited.is_ok(), "this did not happen in half a minute: {what}");
+}
