@@ -1,7 +1,9 @@
 //! One request, from the socket to the answer. Read this first.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
@@ -14,7 +16,7 @@ use crate::live::{Live, Worker};
 use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
-use crate::stop::{Refusal, Remedy, Stop};
+use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
 use crate::{csrf, identity};
 
 /// Answers one request, whatever happens.
@@ -23,7 +25,11 @@ pub async fn handle(worker: &Worker, request: Request<Incoming>, peer: &Peer) ->
     let live = worker.live();
     let mut record = worker.record(&request, peer);
     let reader = Reader::of(request.method(), request.headers());
-    let response = match answer(worker, request, peer, &mut record).await {
+    // A defect costs one request, never the process; the panic has already said where it happened.
+    let answered = AssertUnwindSafe(answer(worker, request, peer, &mut record)).catch_unwind().await;
+    let answered =
+        answered.unwrap_or_else(|_| Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic")));
+    let response = match answered {
         Ok(response) => response,
         Err(stop) => respond::to_stop(&stop, reader, &mut record),
     };

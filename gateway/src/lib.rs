@@ -1,5 +1,6 @@
-//! An auth gateway: it owns the user's session, signs people in and out with any OpenID Connect provider, keeps every
-//! token on the server, gives the browser one opaque cookie, and attaches to each route the access token it asks for.
+//! An auth gateway: it owns the user's session, signs people in and out with any OpenID Connect provider, keeps access
+//! and refresh tokens on the server, gives the browser one opaque cookie, and attaches to each route the access token
+//! it asks for.
 //!
 //! The map, in layers. A module imports only modules that stand before it; a test reads the imports and fails on an
 //! arrow that points back. Everything down to `respond` is pure and synchronous.

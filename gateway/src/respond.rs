@@ -103,7 +103,7 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::ScopeNotGranted
         | Reason::TenantNotAllowed => StatusCode::FORBIDDEN,
         Reason::NoRoute | Reason::NoFile => StatusCode::NOT_FOUND,
-        Reason::MethodNotAllowed | Reason::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::TargetTooLong => StatusCode::URI_TOO_LONG,
         Reason::BadExpect => StatusCode::EXPECTATION_FAILED,

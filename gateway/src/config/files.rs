@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
+
 use super::raw::Section;
 use super::secrets::Surroundings;
 
@@ -12,6 +14,8 @@ pub struct FilesSettings {
     pub root: PathBuf,
     /// The file in it that answers for paths that do not exist.
     pub fallback: Option<String>,
+    /// The policy that its pages are sent with, if it is not the default one.
+    pub content_security_policy: Option<HeaderValue>,
 }
 
 /// Reads `files` and `fallback`. Nothing that is secret may lie in the folder.
@@ -58,7 +62,22 @@ pub(super) fn read(
         );
     }
     let fallback = if route.has("fallback") { Some(fallback(route, &root)?) } else { None };
-    Some(FilesSettings { root, fallback })
+    let content_security_policy =
+        if route.has("content_security_policy") { Some(policy(route)?) } else { None };
+    Some(FilesSettings { root, fallback, content_security_policy })
+}
+
+fn policy(route: &Section<'_>) -> Option<HeaderValue> {
+    let text = route.text("content_security_policy")?;
+    let policy = HeaderValue::from_str(text.value).ok().filter(|_| !text.value.trim().is_empty());
+    if policy.is_none() {
+        route.report().problem(
+            &text.place,
+            "this is not a header value",
+            "write a policy in one line, such as \"default-src 'self'\"",
+        );
+    }
+    policy
 }
 
 fn fallback(route: &Section<'_>, root: &Path) -> Option<String> {

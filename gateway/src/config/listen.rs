@@ -15,7 +15,7 @@ use super::schema;
 pub struct Listen {
     /// Requests, without TLS. Never empty.
     pub http: Vec<SocketAddr>,
-    /// Health and metrics.
+    /// Health and readiness.
     pub admin: SocketAddr,
     /// Threads that handle requests.
     pub workers: NonZeroUsize,

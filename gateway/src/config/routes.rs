@@ -80,9 +80,10 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
 
 fn target(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<Target> {
     let report = section.report();
-    if section.has("fallback") && !section.has("files") {
-        let place = section.value("fallback")?.place();
-        report.problem(&place, "`fallback` goes with `files`", "remove it");
+    for key in ["fallback", "content_security_policy"] {
+        if section.has(key) && !section.has("files") {
+            report.problem(&section.value(key)?.place(), format!("`{key}` goes with `files`"), "remove it");
+        }
     }
     match (section.has("files"), section.has("upstream")) {
         (true, true) => {

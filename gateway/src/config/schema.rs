@@ -101,7 +101,7 @@ pub(super) const LISTEN: Table = Table {
             "admin",
             "address",
             Default("`\"127.0.0.1:3003\"`"),
-            "Where `/healthz`, `/readyz` and `/metrics` are answered. Never for the public.",
+            "Where `/healthz` and `/readyz` are answered. Never for the public.",
         ),
         key("workers", "number, 1 to 1024", Default("one per core"), "Threads that handle requests."),
         key(
@@ -283,6 +283,12 @@ pub(super) const ROUTE: Table = Table {
             "file name",
             Default("none: 404"),
             "With `files`: the file in that folder that answers for paths that do not exist, for single-page apps.",
+        ),
+        key(
+            "content_security_policy",
+            "string",
+            Default("a strict one: everything from this origin only, no inline scripts or styles"),
+            "With `files`: the `Content-Security-Policy` header that pages are sent with.",
         ),
         key("upstream", "name", Default("none"), "Forwards to an upstream."),
         key("allow", "rule", Default("`\"signed-in\"`"), "Who may pass: see below."),

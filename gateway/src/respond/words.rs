@@ -31,7 +31,7 @@ pub(super) fn about(reason: Reason) -> Words {
             "Send one Content-Length, or Transfer-Encoding: chunked, not both and nothing else.",
         ),
         Reason::BadExpect => ("This expectation cannot be met", "Only Expect: 100-continue is understood."),
-        Reason::BadMethod | Reason::MethodNotAllowed => {
+        Reason::MethodNotAllowed => {
             ("This method is not allowed here", "Use one of the methods in the Allow header.")
         }
         Reason::BodyTooLarge => ("This request is too large", "Send less."),

@@ -96,7 +96,10 @@ fn folders(config: &Config) -> Vec<Files> {
                 reserved: reserved.clone(),
                 prefix: route_of(index).map_or("/", |route| path_of(route)).to_owned(),
                 public: route_of(index).is_some_and(|route| route.rule.is_public()),
-                content_security_policy: HeaderValue::from_static(files::DEFAULT_POLICY),
+                content_security_policy: folder
+                    .content_security_policy
+                    .clone()
+                    .unwrap_or(HeaderValue::from_static(files::DEFAULT_POLICY)),
             })
         })
         .collect()

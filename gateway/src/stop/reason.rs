@@ -18,8 +18,6 @@ pub enum Reason {
     BadFraming,
     /// `Expect` other than `100-continue`.
     BadExpect,
-    /// A method the gateway never forwards.
-    BadMethod,
     /// A body larger than the endpoint takes.
     BodyTooLarge,
     /// A body of a kind the endpoint does not take.
@@ -100,7 +98,6 @@ impl Reason {
             Self::HeadersTooLarge => "headers_too_large",
             Self::BadFraming => "bad_framing",
             Self::BadExpect => "bad_expect",
-            Self::BadMethod => "bad_method",
             Self::BodyTooLarge => "body_too_large",
             Self::BadBody => "bad_body",
             Self::AmbiguousCookie => "ambiguous_cookie",

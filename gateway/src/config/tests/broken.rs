@@ -145,6 +145,8 @@ const CASES: &[Case] = &[
     case("files = \"web\"", "files = \"client.secret\"", "files", "routes[0].files", "not a folder"),
     case("files = \"web\"", "files = \".\"", "files", "routes[0].files", "configuration file"),
     case(ALLOW, "fallback = \"../client.secret\"", "fallback", "routes[0].fallback", "not a file name"),
+    case(TOKEN, "content_security_policy = \"default-src 'self'\"", "content_security_policy", "routes[1].content_security_policy", "goes with `files`"),
+    case(ALLOW, "content_security_policy = \"a\\nb\"", "content_security_policy", "routes[0].content_security_policy", "not a header value"),
     case(ALLOW, "fallback = \"app.html\"", "fallback", "routes[0].fallback", "no file"),
     case(ROUTES, "[[routes]]\npath = \"/api/\"\nmethods = [\"GET\"]\nupstream = \"todo\"\n[log]", "[[routes]]", "routes[2]", "routes[1] takes GET"),
     // Rules

@@ -14,7 +14,9 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
         "" => document,
         "[upstreams.NAME]" => table(&mut document["upstreams"]["todo"]),
         "[tokens.NAME]" => table(&mut document["tokens"]["read"]),
-        "[[routes]]" if ["files", "fallback"].contains(&key) => table(&mut document["routes"][0]),
+        "[[routes]]" if ["files", "fallback", "content_security_policy"].contains(&key) => {
+            table(&mut document["routes"][0])
+        }
         "[[routes]]" => table(&mut document["routes"][1]),
         _ => table(&mut document[header.trim_matches(['[', ']'])]),
     }

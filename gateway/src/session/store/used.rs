@@ -1,47 +1,66 @@
 //! Which sign-in attempts were already answered, so that an answer counts once (requirements CB-01, CB-11).
 //! Only answers that opened this browser's sealed cookie get here, and each entry lives ten minutes.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest;
 
 use crate::clock::Timestamp;
 use crate::session::attempt::{LIFETIME, LoginAttempt};
 
-/// The most attempts remembered; a gateway that sees more answers than this in ten minutes refuses further ones
-/// rather than forget (8 MiB at most).
+/// The most attempts remembered, 10 MiB at most. Beyond it the oldest is forgotten rather than anybody refused: a
+/// forgotten one still cannot be replayed, because its code was spent at the provider.
 const CAPACITY: usize = 100_000;
 
 /// The answered attempts of the last ten minutes.
 #[derive(Debug, Default)]
 pub struct UsedAttempts {
-    seen: Mutex<HashMap<[u8; 32], Timestamp>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    keys: HashSet<[u8; 32]>,
+    /// The same keys, oldest first, and when each may be forgotten.
+    order: VecDeque<([u8; 32], Timestamp)>,
 }
 
 impl UsedAttempts {
-    /// Claims the attempt. True once; false for every later answer, and when there is no room to remember.
+    /// Claims the attempt. True once, false for every later answer.
     pub fn claim(&self, attempt: &LoginAttempt, now: Timestamp) -> bool {
         let mut key = [0; 32];
         key.copy_from_slice(digest::digest(&digest::SHA256, attempt.state.expose().as_bytes()).as_ref());
-        // A panic while the lock was held cannot leave a map half changed.
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= CAPACITY {
-            seen.retain(|_, started| now < started.plus(LIFETIME));
-        }
-        if seen.len() >= CAPACITY || seen.contains_key(&key) {
+        let mut seen = self.lock();
+        if !seen.keys.insert(key) {
             return false;
         }
-        seen.insert(key, attempt.started);
+        seen.order.push_back((key, now.plus(LIFETIME)));
+        if seen.order.len() > CAPACITY {
+            seen.forget_oldest();
+        }
         true
     }
 
     /// Forgets attempts that have expired anyway.
     pub fn sweep(&self, now: Timestamp) {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, started| now < started.plus(LIFETIME));
+        let mut seen = self.lock();
+        while seen.order.front().is_some_and(|(_, until)| *until <= now) {
+            seen.forget_oldest();
+        }
+    }
+
+    /// A panic while the lock was held cannot leave more than one key behind.
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn forget_oldest(&mut self) {
+        if let Some((key, _)) = self.order.pop_front() {
+            self.keys.remove(&key);
+        }
     }
 }
 
@@ -51,15 +70,36 @@ mod tests {
     use crate::scope::ScopeSet;
     use crate::session::return_to::ReturnTo;
 
+    fn attempt() -> LoginAttempt {
+        LoginAttempt::start("issuer", ScopeSet::default(), ReturnTo::home(), Timestamp(0))
+    }
+
     #[test]
     fn an_attempt_is_claimed_once() {
         let used = UsedAttempts::default();
-        let attempt = LoginAttempt::start("issuer", ScopeSet::default(), ReturnTo::home(), Timestamp(0));
-        let other = LoginAttempt::start("issuer", ScopeSet::default(), ReturnTo::home(), Timestamp(0));
+        let (attempt, other) = (attempt(), attempt());
         assert!(used.claim(&attempt, Timestamp(1)));
         assert!(!used.claim(&attempt, Timestamp(2)));
         assert!(used.claim(&other, Timestamp(2)));
-        used.sweep(Timestamp(599));
-        assert!(!used.claim(&attempt, Timestamp(599)));
+    }
+
+    #[test]
+    fn an_attempt_is_remembered_as_long_as_its_cookie_lives() {
+        let used = UsedAttempts::default();
+        let attempt = attempt();
+        assert!(used.claim(&attempt, Timestamp(1)));
+        used.sweep(Timestamp(600));
+        assert!(!used.claim(&attempt, Timestamp(600)));
+        used.sweep(Timestamp(601));
+        assert!(used.lock().keys.is_empty() && used.lock().order.is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_answers_refuses_nobody_and_stays_bounded() {
+        let used = UsedAttempts::default();
+        for _ in 0..CAPACITY + 10 {
+            assert!(used.claim(&attempt(), Timestamp(1)));
+        }
+        assert_eq!((used.lock().keys.len(), used.lock().order.len()), (CAPACITY, CAPACITY));
     }
 }
