@@ -4,31 +4,31 @@
 pub mod log;
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode, Uri};
 
+use crate::caller::Caller;
 use crate::clock::Timestamp;
+use crate::intake::Peer;
 use crate::request_id::RequestId;
 use crate::session::SessionKey;
 use crate::stop::Reason;
 
 /// The facts of one request, gathered while it is answered.
-pub struct Record {
+pub struct Record<'live> {
     /// Its name.
     pub request_id: RequestId,
     /// When it came.
     pub time: Timestamp,
     /// The other end of the connection.
-    pub client: IpAddr,
+    pub client: &'live Peer,
     /// The method as sent.
     pub method: Method,
     /// The target as sent; only its path is ever written.
     pub target: Uri,
     /// The route that it was for.
-    pub route: Option<Arc<str>>,
+    pub route: Option<&'live str>,
     /// The session that it was made with.
     pub session: Option<SessionKey>,
     /// Why it ended early, if it did.
@@ -53,7 +53,38 @@ pub enum Format {
 /// The longest path written; the rest is cut off.
 const MAX_PATH: usize = 1_024;
 
-impl Record {
+impl<'live> Record<'live> {
+    /// Begins the record of a request.
+    pub fn begin(
+        request_id: RequestId,
+        time: Timestamp,
+        client: &'live Peer,
+        method: &Method,
+        target: &Uri,
+    ) -> Self {
+        Self {
+            request_id,
+            time,
+            client,
+            method: method.clone(),
+            target: target.clone(),
+            route: None,
+            session: None,
+            reason: None,
+            clear_session: false,
+            clear_login: None,
+            status: StatusCode::OK,
+        }
+    }
+
+    /// Notes who asks.
+    pub fn note(&mut self, caller: &Caller) {
+        match caller {
+            Caller::Session(session) => self.session = Some(session.key()),
+            Caller::Anonymous { stale_cookie } => self.clear_session = *stale_cookie,
+        }
+    }
+
     /// Appends the access line to `out`; `time` is [`Record::time`] in RFC 3339.
     pub fn write(&self, format: Format, time: &str, duration: Duration, out: &mut String) {
         match format {
@@ -67,12 +98,12 @@ impl Record {
             out,
             r#"{{"timestamp":"{time}","level":"INFO","target":"access","request_id":"{}","client":"{}","method":"{}","path":""#,
             self.request_id.as_str(),
-            self.client,
+            self.client.text(),
             self.method
         );
         escape(self.path(), out);
         let _ = write!(out, r#"","status":{},"duration_us":{}"#, self.status.as_u16(), duration.as_micros());
-        if let Some(route) = &self.route {
+        if let Some(route) = self.route {
             out.push_str(r#","route":""#);
             escape(route, out);
             out.push('"');
@@ -105,6 +136,10 @@ impl Record {
 
 /// JSON's escapes, which also keep a terminal from obeying what a stranger wrote.
 fn escape(text: &str, out: &mut String) {
+    // Most texts are plain and copied whole.
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\')) {
+        return out.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -123,19 +158,12 @@ mod tests {
     use crate::request_id::RequestIds;
 
     fn line(target: &str, format: Format) -> String {
-        let record = Record {
-            request_id: RequestIds::new().next(),
-            time: Timestamp(0),
-            client: [192, 0, 2, 1].into(),
-            method: Method::GET,
-            target: target.parse().expect("a target"),
-            route: Some("GET /".into()),
-            session: None,
-            reason: Some(Reason::NoRoute),
-            clear_session: false,
-            clear_login: None,
-            status: StatusCode::NOT_FOUND,
-        };
+        let (client, target) = (Peer::new([192, 0, 2, 1].into()), target.parse().expect("a target"));
+        let mut record =
+            Record::begin(RequestIds::new().next(), Timestamp(0), &client, &Method::GET, &target);
+        record.route = Some("GET /");
+        record.reason = Some(Reason::NoRoute);
+        record.status = StatusCode::NOT_FOUND;
         let mut out = String::new();
         record.write(format, "1970-01-01T00:00:00Z", Duration::from_micros(1_500), &mut out);
         out

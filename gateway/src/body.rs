@@ -1,7 +1,7 @@
 //! What flows through the gateway: one body type for both directions, so that nothing on the hot path is boxed.
-//! It also carries the loan of an upstream connection, because the loan ends when the body does.
+//! It also carries the upstream connection, because that is free again when the body has ended.
 
-pub mod lease;
+pub mod pooled;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
-pub use lease::Lease;
+use pooled::Pooled;
 
 /// A request or response body.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub enum Body {
     /// Streamed from the client as it arrives, counted for whoever waits for an answer.
     Client(Incoming, Option<Progress>),
     /// Streamed from an upstream as it arrives; the connection goes back when the body has ended.
-    Upstream(Incoming, Option<Lease>),
+    Upstream(Incoming, Option<Pooled>),
     /// A static file. Boxed: the type comes from a library, and files are not the hot path.
     File(UnsyncBoxBody<Bytes, BodyError>),
 }
@@ -52,27 +52,20 @@ impl Body {
     }
 
     /// An upstream's body; without one the connection goes back at once.
-    pub fn from_upstream(incoming: Incoming, lease: Lease) -> Self {
+    pub fn from_upstream(incoming: Incoming, pooled: Pooled) -> Self {
         if incoming.is_end_stream() {
-            lease.give_back();
+            pooled.give_back();
             return Self::Empty;
         }
-        Self::Upstream(incoming, Some(lease))
+        Self::Upstream(incoming, Some(pooled))
     }
 
-    /// Has a client's body counted.
-    #[must_use]
-    pub fn watched_by(self, progress: &Progress) -> Self {
-        match self {
-            Self::Client(incoming, _) => Self::Client(incoming, Some(progress.clone())),
-            other => other,
-        }
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    /// Has a client's body counted. Nothing for a body that is not one.
+    pub fn watch(&mut self) -> Option<Progress> {
+        let Self::Client(_, progress) = self else {
+            return None;
+        };
+        Some(progress.insert(Progress::default()).clone())
     }
 }
 
@@ -93,17 +86,18 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Client(incoming, progress) => {
+                let frame = ready!(poll_data(incoming, cx));
                 if let Some(progress) = progress {
                     progress.0.set(progress.0.get() + 1);
                 }
-                poll_data(incoming, cx)
+                Poll::Ready(frame)
             }
-            Self::Upstream(incoming, lease) => {
+            Self::Upstream(incoming, pooled) => {
                 let frame = ready!(poll_data(incoming, cx));
                 // A body that ended well leaves a connection others can use; one that broke does not.
                 match &frame {
-                    None => give_back(lease),
-                    Some(Ok(_)) if incoming.is_end_stream() => give_back(lease),
+                    None => give_back(pooled),
+                    Some(Ok(_)) if incoming.is_end_stream() => give_back(pooled),
                     Some(_) => {}
                 }
                 Poll::Ready(frame)
@@ -141,8 +135,8 @@ fn poll_data(incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Resul
     }
 }
 
-fn give_back(lease: &mut Option<Lease>) {
-    if let Some(lease) = lease.take() {
-        lease.give_back();
+fn give_back(pooled: &mut Option<Pooled>) {
+    if let Some(pooled) = pooled.take() {
+        pooled.give_back();
     }
 }

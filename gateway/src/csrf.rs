@@ -67,14 +67,8 @@ mod tests {
         let request = http::Request::builder().method(method).uri("/api").header("host", "app.example");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        let inbound = crate::intake::admit(
-            parts,
-            Body::Empty,
-            &origin,
-            crate::intake::Peer::new([127, 0, 0, 1].into()),
-            RequestIds::new().next(),
-            Timestamp(0),
-        );
+        let inbound =
+            crate::intake::admit(parts, Body::Empty, &origin, RequestIds::new().next(), Timestamp(0));
         let inbound = inbound.expect("admitted");
         let caller = if signed_in {
             Caller::Session(Arc::new(crate::session::tests::started(0).1))

@@ -33,8 +33,8 @@ pub async fn answer(
     live: &Live,
     endpoint: Endpoint,
     inbound: Inbound,
-    permit: Permit,
-    record: &mut Record,
+    permit: Permit<'_>,
+    record: &mut Record<'_>,
 ) -> Result<Response<Body>, Stop> {
     match endpoint {
         Endpoint::SignIn => sign_in::requested(live, &inbound, Purpose::SignIn).await,
@@ -48,7 +48,7 @@ pub async fn answer(
 }
 
 /// Whether a request only looks at the session and asks not to extend it (requirement SE-12).
-pub fn is_silent_poll(permit: &Permit, inbound: &Inbound) -> bool {
+pub fn is_silent_poll(permit: &Permit<'_>, inbound: &Inbound) -> bool {
     permit.target() == Target::Endpoint(Endpoint::Session)
         && parameter(inbound, "slide").is_some_and(|value| value == "false")
 }

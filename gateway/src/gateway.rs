@@ -17,42 +17,45 @@ use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
+use crate::tokens::Tokens;
 use crate::{csrf, identity};
 
 /// Answers one request, whatever happens.
 pub async fn handle(worker: &Worker, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
     let arrived = Instant::now();
     let live = worker.live();
-    let mut record = worker.record(&request, peer);
-    let reader = Reader::of(request.method(), request.headers());
+    let mut record =
+        Record::begin(worker.ids.next(), live.clock.now(), peer, request.method(), request.uri());
+    let reader = Reader::of(request.headers());
     // A defect costs one request, never the process; the panic has already said where it happened.
-    let answered = AssertUnwindSafe(answer(worker, request, peer, &mut record)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(worker, live, request, &mut record)).catch_unwind().await;
     let answered =
         answered.unwrap_or_else(|_| Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic")));
     let response = match answered {
         Ok(response) => response,
         Err(stop) => respond::to_stop(&stop, reader, &mut record),
     };
-    let response = respond::seal(response, &live.origin, &live.edge.cookies, &mut record);
+    let response = respond::finish(response, &live.origin, &live.cookies, &mut record);
     worker.access.write(&record, arrived.elapsed());
     response
 }
 
 /// Admit, judge, then carry out: each step returns what the next one needs.
-async fn answer(
+async fn answer<'live>(
     worker: &Worker,
+    live: &'live Live,
     request: Request<Incoming>,
-    peer: &Peer,
-    record: &mut Record,
+    record: &mut Record<'live>,
 ) -> Result<Response<Body>, Stop> {
-    let live = worker.live();
     let (parts, body) = request.into_parts();
-    let (name, now) = (record.request_id.clone(), record.time);
-    let inbound = intake::admit(parts, Body::from_client(body), &live.origin, peer.clone(), name, now)?;
+    let inbound =
+        intake::admit(parts, Body::from_client(body), &live.origin, record.request_id, record.time)?;
     match judge(live, &inbound, record).await {
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
-                worker.upstreams[index].forward(inbound, permit, authorization, &live.edge).await
+                let upstream = &worker.upstreams[index];
+                let (peer, cookies) = (record.client, &live.cookies);
+                upstream.forward(inbound, permit, authorization, peer, cookies, &live.origin).await
             }
             Target::Files(index) => live.files[index].serve(FileRequest::of(&inbound)).await,
             Target::Endpoint(endpoint) => {
@@ -68,23 +71,25 @@ async fn answer(
 }
 
 /// Which route, who asks, did the site itself send it, may they, and with which token.
-async fn judge(
-    live: &Live,
+async fn judge<'live>(
+    live: &'live Live,
     inbound: &Inbound,
-    record: &mut Record,
-) -> Result<(Permit, Option<HeaderValue>), Stop> {
+    record: &mut Record<'live>,
+) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
     let route = live.routes.find(inbound.path(), inbound.method())?;
-    record.route = Some(route.name.clone());
-    let caller = identity::establish(inbound, &live.edge.cookies, &live.sessions)?;
+    record.route = Some(&route.name);
+    let caller = identity::establish(inbound, &live.cookies, &live.sessions)?;
     record.note(&caller);
     csrf::check(inbound, route.csrf, &caller, &live.origin)?;
     let permit = policy::decide(route, caller, inbound)?;
+    // Answers of public routes may be kept by caches, and must then clear nobody's cookie.
+    record.clear_session &= matches!(permit.target(), Target::Endpoint(_));
     if !endpoints::is_silent_poll(&permit, inbound) {
         live.note_use(&permit, inbound.now);
     }
     let authorization = match permit.token() {
         None => None,
-        Some((session, token)) => match live.tokens.ready(session, token) {
+        Some((session, token)) => match Tokens::ready(session, token, inbound.now) {
             Some(authorization) => Some(authorization),
             None => {
                 Some(Box::pin(live.tokens.obtain(session.clone(), token.clone(), inbound.return_to())).await?)

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Body;
 use crate::clock::Timestamp;
@@ -17,6 +17,11 @@ use crate::path;
 use crate::request_id::RequestId;
 use crate::session::return_to::ReturnTo;
 use crate::stop::{Reason, Stop};
+
+/// What kind of use the browser makes of the answer (W3C Fetch Metadata).
+pub static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
 /// The longest request target, in bytes (requirement H1-16).
 pub const MAX_TARGET: usize = 8 * 1024;
@@ -35,6 +40,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The address as text.
+    pub fn text(&self) -> &str {
+        self.value.to_str().unwrap_or_default()
+    }
+
     /// Formats the address.
     ///
     /// # Panics
@@ -55,8 +65,6 @@ pub struct Inbound {
     pub parts: Parts,
     /// The body, not yet read.
     pub body: Body,
-    /// The other end of the connection.
-    pub peer: Peer,
     /// Its name in logs.
     pub request_id: RequestId,
     /// When it was admitted.
@@ -110,7 +118,6 @@ pub fn admit(
     mut parts: Parts,
     body: Body,
     origin: &Origin,
-    peer: Peer,
     request_id: RequestId,
     now: Timestamp,
 ) -> Result<Inbound, Stop> {
@@ -120,7 +127,7 @@ pub fn admit(
     if let Some(uri) = canonical_target(&parts.uri).map_err(Stop::refused)? {
         parts.uri = uri;
     }
-    Ok(Inbound { parts, body, peer, request_id, now })
+    Ok(Inbound { parts, body, request_id, now })
 }
 
 fn check_limits(parts: &Parts) -> Result<(), Reason> {
@@ -198,7 +205,7 @@ fn canonical_target(uri: &Uri) -> Result<Option<Uri>, Reason> {
 }
 
 /// The value of a header that must stand alone.
-pub fn single<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a HeaderValue> {
+pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
@@ -206,24 +213,22 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a
 /// Whether a browser is loading a page into a tab: the only kind of request that is ever sent to the provider
 /// (requirements SI-11, SI-12). Frames, prefetches, scripts and everything else get a 401 they can understand.
 pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    let is = |name: &str, wanted: &str| {
-        headers.get(name).is_some_and(|value| value.as_bytes() == wanted.as_bytes())
-    };
-    if method != Method::GET || headers.contains_key("sec-purpose") || is("purpose", "prefetch") {
+    if method != Method::GET || headers.contains_key(&SEC_PURPOSE) {
         return false;
     }
-    if headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-dest") {
-        return is("sec-fetch-mode", "navigate")
-            && (is("sec-fetch-dest", "document") || !headers.contains_key("sec-fetch-dest"));
+    let (mode, destination) = (headers.get(&SEC_FETCH_MODE), headers.get(&SEC_FETCH_DEST));
+    match (mode, destination) {
+        (None, None) => accepts_html(headers),
+        (mode, destination) => {
+            mode.is_some_and(|mode| mode == "navigate") && destination.is_none_or(|place| place == "document")
+        }
     }
-    accepts_html(headers)
 }
 
 /// Whether a sign-in may begin with this request: a navigation, or a program that says nothing of fetch metadata.
 pub fn may_begin_sign_in(method: &Method, headers: &HeaderMap) -> bool {
-    let silent = !headers.contains_key("sec-fetch-mode")
-        && !headers.contains_key("sec-fetch-dest")
-        && !headers.contains_key("sec-purpose");
+    let silent =
+        [&SEC_FETCH_MODE, &SEC_FETCH_DEST, &SEC_PURPOSE].iter().all(|name| !headers.contains_key(*name));
     method == Method::GET && (silent || is_navigation(method, headers))
 }
 
@@ -244,8 +249,7 @@ mod tests {
         let origin = Origin::parse("http://app.example").expect("valid");
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let id = crate::request_id::RequestIds::new().next();
-        admit(parts, Body::Empty, &origin, Peer::new([127, 0, 0, 1].into()), id, Timestamp(0))
-            .map_err(|stop| stop.reason())
+        admit(parts, Body::Empty, &origin, id, Timestamp(0)).map_err(|stop| stop.reason())
     }
 
     fn get(target: &str) -> http::request::Builder {
@@ -340,10 +344,7 @@ mod tests {
     fn only_a_page_loaded_into_a_tab_is_a_navigation() {
         let navigation = |method: Method, headers: &[(&str, &str)]| {
             let map = headers.iter().map(|(name, value)| {
-                (
-                    name.parse::<http::HeaderName>().expect("a name"),
-                    HeaderValue::from_str(value).expect("a value"),
-                )
+                (name.parse::<HeaderName>().expect("a name"), HeaderValue::from_str(value).expect("a value"))
             });
             is_navigation(&method, &map.collect())
         };

@@ -3,26 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, StatusCode};
-use hyper::body::Incoming;
-
-use crate::access::Record;
 use crate::access::log::AccessLog;
-use crate::caller::Caller;
 use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
-use crate::intake::Peer;
 use crate::oidc::Provider;
 use crate::origin::Origin;
 use crate::policy::Permit;
 use crate::request_id::RequestIds;
 use crate::routing::RouteTable;
+use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
 use crate::session::store::Store;
 use crate::session::store::used::UsedAttempts;
 use crate::session::{Lifetimes, TokenSpec};
 use crate::tokens::Tokens;
-use crate::upstream::{Edge, Upstream};
+use crate::upstream::Upstream;
 
 /// One generation of the running configuration and the state that belongs to it. Never changed, only replaced.
 pub struct Live {
@@ -30,8 +25,8 @@ pub struct Live {
     pub clock: Clock,
     /// `public_url`.
     pub origin: Origin,
-    /// What upstreams are told of it, and the cookies' names.
-    pub edge: Edge,
+    /// The gateway's own cookies there.
+    pub cookies: Cookies,
     /// Every route, the gateway's own paths among them.
     pub routes: RouteTable,
     /// Folders of static files, as `Target::Files` counts them.
@@ -56,7 +51,7 @@ pub struct Live {
 
 impl Live {
     /// A request that policy let pass extends its session's idle time.
-    pub fn note_use(&self, permit: &Permit, now: Timestamp) {
+    pub fn note_use(&self, permit: &Permit<'_>, now: Timestamp) {
         if let Some(session) = permit.caller().session() {
             session.touch(now);
         }
@@ -94,36 +89,4 @@ impl Worker {
     pub fn live(&self) -> &Live {
         &self.live
     }
-
-    /// Begins the record of a request.
-    pub fn record(&self, request: &Request<Incoming>, peer: &Peer) -> Record {
-        Record {
-            request_id: self.ids.next(),
-            time: self.live.clock.now(),
-            client: peer.address,
-            method: request.method().clone(),
-            target: request.uri().clone(),
-            route: None,
-            session: None,
-            reason: None,
-            clear_session: false,
-            clear_login: None,
-            status: StatusCode::OK,
-        }
-    }
-}
-
-impl Record {
-    /// Notes who asks.
-    pub fn note(&mut self, caller: &Caller) {
-        match caller {
-            Caller::Session(session) => self.session = Some(session.key()),
-            Caller::Anonymous { stale_cookie } => self.clear_session = *stale_cookie,
-        }
-    }
-}
-
-/// `http` or `https`, as upstreams are told.
-pub fn scheme_value(origin: &Origin) -> HeaderValue {
-    HeaderValue::from_static(if origin.is_secure() { "https" } else { "http" })
 }

@@ -27,7 +27,6 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use tracing::Instrument;
 use url::Url;
 
 use crate::clock::Clock;
@@ -125,7 +124,7 @@ impl Provider {
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        self.runtime.spawn(work(Arc::clone(self)).in_current_span()).await.ok()
+        self.runtime.spawn(work(Arc::clone(self))).await.ok()
     }
 }
 
@@ -150,10 +149,4 @@ struct BrokenOff;
 
 fn broken_off() -> Stop {
     Stop::failed(Whose::Gateway, Reason::Internal, BrokenOff)
-}
-
-/// An error and its sources in one line, for the log and for readiness.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |source| source.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

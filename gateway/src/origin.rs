@@ -66,15 +66,15 @@ impl Origin {
         if self.authority.eq_ignore_ascii_case(host) {
             return true;
         }
-        let default_port = if self.secure { ":443" } else { ":80" };
-        let host = host.strip_suffix(default_port).unwrap_or(host);
-        let (name, port) = host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let (own_name, own_port) = self
-            .authority
-            .rsplit_once(':')
-            .map_or((&*self.authority, None), |(name, port)| (name, Some(port)));
-        own_name.eq_ignore_ascii_case(name) && own_port == port
+        // A default port may be left out or written, on either side, but only once.
+        let default_port = if self.secure { "443" } else { "80" };
+        let parts = |host: &'_ str| match host.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => (name.to_ascii_lowercase(), port.to_owned()),
+            _ => (host.to_ascii_lowercase(), default_port.to_owned()),
+        };
+        let (name, port) = parts(host);
+        let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
+        (name, port) == parts(&self.authority)
     }
 
     /// `https`?
@@ -92,6 +92,11 @@ impl Origin {
         format!("{}{path}", self.text)
     }
 
+    /// `http` or `https`, for `X-Forwarded-Proto`.
+    pub fn scheme_value(&self) -> HeaderValue {
+        HeaderValue::from_static(if self.secure { "https" } else { "http" })
+    }
+
     /// The authority as a header value, for `X-Forwarded-Host`.
     ///
     /// # Panics
@@ -101,10 +106,18 @@ impl Origin {
     }
 }
 
-/// `localhost`, `*.localhost` (RFC 6761, section 6.3), 127.0.0.0/8 and `::1`.
+/// Whether a host name means this machine, whatever a name server says: `localhost` and every name under it
+/// (RFC 6761, section 6.3).
+pub fn is_loopback_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// A loopback name, 127.0.0.0/8 or `::1`.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => is_loopback_name(name),
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
@@ -153,6 +166,8 @@ mod tests {
             "app.example..",
             "xapp.example",
             "app.example.evil",
+            "app.example:443:443",
+            "app.example:",
             "",
         ] {
             assert!(!app.is_host(other), "{other}");

@@ -59,7 +59,7 @@ fn unescape(path: &str) -> Result<String, PathError> {
             }
             // A slash or backslash that only some readers see, and bytes no path needs.
             b'/' | b'\\' | 0..=0x1f | 0x7f => return Err(PathError::Byte),
-            b'%' if hides_structure(rest.as_str()) => return Err(PathError::Percent),
+            b'%' if is_encoded_twice(rest.as_str()) => return Err(PathError::Percent),
             _ => {
                 normal.push('%');
                 normal.extend(
@@ -74,10 +74,10 @@ fn unescape(path: &str) -> Result<String, PathError> {
     Ok(normal)
 }
 
-/// Whether the two digits after `%25` would show a second decoder a slash, backslash, dot, percent or NUL that we
-/// did not see (double encoding). Any other `%25` is an ordinary percent sign.
-fn hides_structure(after: &str) -> bool {
-    matches!(after.get(..2).map(str::to_ascii_lowercase).as_deref(), Some("2f" | "5c" | "2e" | "25" | "00"))
+/// Whether `%25` is followed by two digits, so that a second decoder would read another character than we did (double
+/// encoding). Any other `%25` is an ordinary percent sign.
+fn is_encoded_twice(after: &str) -> bool {
+    after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn check_segments(path: &str) -> Result<(), PathError> {
@@ -156,6 +156,7 @@ mod tests {
             ("/%zz", PathError::Percent),
             ("/%+1", PathError::Percent),
             ("/a%252fb", PathError::Percent),
+            ("/%2561dmin", PathError::Percent),
             ("/%252e%252e/", PathError::Percent),
         ] {
             assert_eq!(canonical(path).map(Cow::into_owned), Err(why), "{path:?}");

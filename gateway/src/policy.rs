@@ -10,20 +10,15 @@ use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
 /// Proof that policy let this caller use this route. Its fields are private: there is no other way to one.
 #[derive(Debug)]
-pub struct Permit {
-    route: Arc<Route>,
+pub struct Permit<'live> {
+    route: &'live Route,
     caller: Caller,
 }
 
-impl Permit {
+impl<'live> Permit<'live> {
     /// Where the route leads.
     pub fn target(&self) -> Target {
         self.route.target
-    }
-
-    /// The route.
-    pub fn route(&self) -> &Arc<Route> {
-        &self.route
     }
 
     /// Whoever was let pass.
@@ -32,25 +27,20 @@ impl Permit {
     }
 
     /// The session and the access token to attach, on a route that has one.
-    pub fn token(&self) -> Option<(&Arc<Session>, &Arc<TokenSpec>)> {
+    pub fn token(&self) -> Option<(&Arc<Session>, &'live Arc<TokenSpec>)> {
         self.caller.session().zip(self.route.token.as_ref())
     }
 }
 
 /// Decides, in this order, denying whatever no line admits.
-pub fn decide(route: &Arc<Route>, caller: Caller, inbound: &Inbound) -> Result<Permit, Stop> {
-    let admitted = match &caller {
+pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> Result<Permit<'live>, Stop> {
+    match &caller {
         // A public route takes everybody, with or without a session.
-        _ if route.rule.is_public() => Ok(()),
-        Caller::Anonymous { stale_cookie: false } => Err(Reason::NoSession),
-        Caller::Anonymous { stale_cookie: true } => Err(Reason::SessionOver),
-        Caller::Session(session) if route.rule.holds(session.identity()) => Ok(()),
-        Caller::Session(_) => Err(Reason::RuleNotMet),
-    };
-    match admitted {
-        Ok(()) => Ok(Permit { route: Arc::clone(route), caller }),
-        Err(Reason::RuleNotMet) => Err(Stop::refused(Reason::RuleNotMet)),
-        Err(reason) => {
+        _ if route.rule.is_public() => Ok(Permit { route, caller }),
+        Caller::Session(session) if route.rule.holds(session.identity()) => Ok(Permit { route, caller }),
+        Caller::Session(_) => Err(Stop::refused(Reason::RuleNotMet)),
+        Caller::Anonymous { stale_cookie } => {
+            let reason = if *stale_cookie { Reason::SessionOver } else { Reason::NoSession };
             let remedy = Remedy::SignIn(SignIn { return_to: inbound.return_to(), token: None });
             Err(Stop::Refused(Refusal { reason, remedy }))
         }
@@ -71,19 +61,12 @@ mod tests {
         let request = http::Request::get(target).header("host", "app.example").header("accept", "text/html");
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let origin = Origin::parse("https://app.example").expect("valid");
-        crate::intake::admit(
-            parts,
-            Body::Empty,
-            &origin,
-            crate::intake::Peer::new([127, 0, 0, 1].into()),
-            RequestIds::new().next(),
-            Timestamp(0),
-        )
-        .expect("admitted")
+        crate::intake::admit(parts, Body::Empty, &origin, RequestIds::new().next(), Timestamp(0))
+            .expect("admitted")
     }
 
-    fn route(rule: Rule) -> Arc<Route> {
-        Arc::new(Route {
+    fn route(rule: Rule) -> Route {
+        Route {
             name: "test".into(),
             path: Pattern::Prefix("/".into()),
             methods: Methods::ALL,
@@ -91,7 +74,7 @@ mod tests {
             csrf: Csrf::Header,
             target: Target::Upstream(0),
             token: None,
-        })
+        }
     }
 
     fn alice() -> Caller {
@@ -124,8 +107,8 @@ mod tests {
 
     #[test]
     fn a_refused_visitor_comes_back_to_the_page_asked_for() {
-        let stop =
-            decide(&route(Rule::SignedIn), Caller::Anonymous { stale_cookie: false }, &inbound("/x?y=1"));
+        let route = route(Rule::SignedIn);
+        let stop = decide(&route, Caller::Anonymous { stale_cookie: false }, &inbound("/x?y=1"));
         let Err(Stop::Refused(Refusal { remedy: Remedy::SignIn(sign_in), .. })) = stop else {
             panic!("a sign-in would help");
         };

@@ -2,51 +2,65 @@
 //! (requirement LG-08).
 
 use std::cell::Cell;
-use std::fmt::Write;
+use std::fmt;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::entropy;
+use crate::hex;
 
-/// 24 hexadecimal digits, ready to be sent as a header.
-#[derive(Clone, Debug)]
-pub struct RequestId(HeaderValue);
+/// The header that carries it, to upstreams and back to clients.
+pub static HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// 24 hexadecimal digits.
+#[derive(Clone, Copy)]
+pub struct RequestId([u8; 24]);
 
 impl RequestId {
     /// The identifier as a header value.
-    pub fn value(&self) -> &HeaderValue {
-        &self.0
+    ///
+    /// # Panics
+    /// Never: hexadecimal digits are a header value.
+    pub fn value(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).expect("hexadecimal digits are a header value")
     }
 
     /// The identifier as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
 /// One worker's source of identifiers: a random start and a count, so that no request asks for randomness.
 #[derive(Debug)]
 pub struct RequestIds {
-    start: u64,
+    start: [u8; 16],
     count: Cell<u32>,
 }
 
 impl RequestIds {
     /// A source that shares its start with no other.
     pub fn new() -> Self {
-        Self { start: u64::from_ne_bytes(entropy::bytes()), count: Cell::new(0) }
+        let mut start = [0; 16];
+        hex::write(&entropy::bytes::<8>(), &mut start);
+        Self { start, count: Cell::new(0) }
     }
 
     /// The next identifier.
-    ///
-    /// # Panics
-    /// Never: hexadecimal digits are a header value.
     pub fn next(&self) -> RequestId {
         let count = self.count.get().wrapping_add(1);
         self.count.set(count);
-        let mut text = String::with_capacity(24);
-        let _ = write!(text, "{:016x}{count:08x}", self.start);
-        RequestId(HeaderValue::try_from(text).expect("hexadecimal digits are a header value"))
+        let mut digits = [0; 24];
+        let (start, end) = digits.split_at_mut(16);
+        start.copy_from_slice(&self.start);
+        hex::write(&count.to_be_bytes(), end);
+        RequestId(digits)
     }
 }
 
@@ -65,6 +79,7 @@ mod tests {
         let ids = RequestIds::new();
         let (one, two) = (ids.next(), ids.next());
         assert_eq!(one.as_str().len(), 24);
+        assert_eq!(one.value(), one.as_str());
         assert_ne!(one.as_str(), two.as_str());
         assert_ne!(RequestIds::new().next().as_str(), one.as_str());
     }

@@ -4,10 +4,10 @@
 mod words;
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::access::Record;
@@ -15,11 +15,11 @@ use crate::body::Body;
 use crate::intake;
 use crate::origin::Origin;
 use crate::pages::Page;
+use crate::request_id;
 use crate::session::cookie::Cookies;
 use crate::session::return_to::ReturnTo;
 use crate::stop::{Fault, Reason, Remedy, SignIn, Stop, Whose};
 
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What kind of answer the other side can read.
@@ -32,22 +32,18 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// Judges by the request's own headers.
-    pub fn of(method: &Method, headers: &HeaderMap) -> Self {
-        let person = intake::is_navigation(method, headers)
-            || (!headers.contains_key("sec-fetch-mode") && intake::accepts_html(headers))
-            || posts_a_form(headers);
+    /// Judges by the request's own headers: a browser that loads a page or submits a form shows the answer as a page.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let person = match headers.get(&intake::SEC_FETCH_MODE) {
+            Some(mode) => mode == "navigate",
+            None => intake::accepts_html(headers),
+        };
         if person { Self::Person } else { Self::Program }
     }
 }
 
-/// A browser that submits a form shows the answer as a page.
-fn posts_a_form(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
-}
-
 /// The answer to a request that was stopped.
-pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record) -> Response<Body> {
+pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record<'_>) -> Response<Body> {
     record.reason = Some(stop.reason());
     if let Stop::Failed(fault) = stop {
         log(fault, record);
@@ -74,7 +70,26 @@ pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record) -> Response<Bod
         }
         Stop::Failed(_) => {}
     }
+    if leaves_doubt(stop.reason()) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
+}
+
+/// Whether what follows on the connection might be read in two ways: nothing behind such a request is ever answered
+/// (RFC 9112, section 6.3; requirements H1-01 to H1-06).
+fn leaves_doubt(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BadHost
+            | Reason::BadPath
+            | Reason::BadFraming
+            | Reason::BadExpect
+            | Reason::TargetTooLong
+            | Reason::HeadersTooLarge
+            | Reason::BodyTooLarge
+            | Reason::ClientGone
+    )
 }
 
 /// The documented status of every reason (requirements, "Status conventions").
@@ -118,29 +133,16 @@ fn status(stop: &Stop) -> StatusCode {
     }
 }
 
-fn page(stop: &Stop, status: StatusCode, record: &Record) -> Response<Body> {
+fn page(stop: &Stop, status: StatusCode, record: &Record<'_>) -> Response<Body> {
     let words = words::about(stop.reason());
-    let sign_in;
-    let action = match stop {
-        Stop::Refused(refusal) => match &refusal.remedy {
-            Remedy::SignIn(wanted) => {
-                sign_in = sign_in_address(wanted);
-                (sign_in.as_str(), "Sign in")
-            }
-            Remedy::TryAgain(return_to) => {
-                sign_in = sign_in_address(&SignIn { return_to: return_to.clone(), token: None });
-                (sign_in.as_str(), "Try again")
-            }
-            Remedy::None | Remedy::Methods(_) => ("/", "Go to the front page"),
-        },
-        Stop::Failed(_) => ("/", "Go to the front page"),
-    };
+    let way_on = way_on(stop);
+    let action = way_on.as_ref().map_or(("/", "Go to the front page"), |(address, label)| (address, label));
     Page { status, heading: words.title, message: words.advice, actions: &[action] }
         .render(&record.request_id)
 }
 
 /// Problem details (RFC 9457) with the reason and, where it helps, the address to sign in at.
-fn problem(stop: &Stop, status: StatusCode, record: &Record) -> Response<Body> {
+fn problem(stop: &Stop, status: StatusCode, record: &Record<'_>) -> Response<Body> {
     let words = words::about(stop.reason());
     let reason = stop.reason().as_str();
     let mut body = json!({
@@ -151,21 +153,27 @@ fn problem(stop: &Stop, status: StatusCode, record: &Record) -> Response<Body> {
         "reason": reason,
         "request_id": record.request_id.as_str(),
     });
-    if let Stop::Refused(refusal) = stop {
-        let sign_in = match &refusal.remedy {
-            Remedy::SignIn(wanted) => Some(sign_in_address(wanted)),
-            Remedy::TryAgain(return_to) => {
-                Some(sign_in_address(&SignIn { return_to: return_to.clone(), token: None }))
-            }
-            Remedy::None | Remedy::Methods(_) => None,
-        };
-        if let Some(address) = sign_in {
-            body["sign_in"] = address.into();
-        }
+    if let Some((address, _)) = way_on(stop) {
+        body["sign_in"] = address.into();
     }
     let mut response = json_response(status, &body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
+}
+
+/// The address and the words of the link by which a stopped request can go on, where signing in helps.
+fn way_on(stop: &Stop) -> Option<(String, &'static str)> {
+    let Stop::Refused(refusal) = stop else {
+        return None;
+    };
+    match &refusal.remedy {
+        Remedy::SignIn(wanted) => Some((sign_in_address(wanted), "Sign in")),
+        Remedy::TryAgain(return_to) => {
+            let wanted = SignIn { return_to: return_to.clone(), token: None };
+            Some((sign_in_address(&wanted), "Try again"))
+        }
+        Remedy::None | Remedy::Methods(_) => None,
+    }
 }
 
 /// A JSON answer with session data or a problem: stored by nobody, read by no other origin.
@@ -180,7 +188,7 @@ pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<B
 }
 
 /// Where to send a person so that signing in leads back.
-pub fn sign_in_address(wanted: &SignIn) -> String {
+fn sign_in_address(wanted: &SignIn) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("return_to", wanted.return_to.as_str());
     if let Some(token) = &wanted.token {
@@ -209,15 +217,15 @@ pub fn go_to(target: &ReturnTo) -> Response<Body> {
 }
 
 /// The last hand on every answer: security headers, the request's name, the cleared cookie, the record's status.
-pub fn seal(
+pub fn finish(
     mut response: Response<Body>,
     origin: &Origin,
     cookies: &Cookies,
-    record: &mut Record,
+    record: &mut Record<'_>,
 ) -> Response<Body> {
     record.status = response.status();
     let headers = response.headers_mut();
-    headers.insert(&X_REQUEST_ID, record.request_id.value().clone());
+    headers.insert(&request_id::HEADER, record.request_id.value());
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("strict-origin-when-cross-origin"));
     if origin.is_secure() {
@@ -233,10 +241,9 @@ pub fn seal(
 }
 
 /// Faults are logged once, here, by whose they are: an operator's business at `warn` and `error`, a client's at `debug`.
-fn log(fault: &Fault, record: &Record) {
-    let (request_id, reason, route) =
-        (record.request_id.as_str(), fault.reason.as_str(), record.route.as_deref());
-    let cause = sources(&*fault.cause);
+fn log(fault: &Fault, record: &Record<'_>) {
+    let (request_id, reason, route) = (record.request_id.as_str(), fault.reason.as_str(), record.route);
+    let cause = fault.causes();
     match fault.whose {
         Whose::Gateway => {
             tracing::error!(target: "gateway", request_id, reason, route, cause, "the gateway failed")
@@ -256,32 +263,20 @@ fn log(fault: &Fault, record: &Record) {
     }
 }
 
-fn sources(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
+    use crate::intake::Peer;
     use crate::request_id::RequestIds;
     use crate::stop::Refusal;
+    use http::Method;
+    use std::sync::LazyLock;
 
-    fn record() -> Record {
-        Record {
-            request_id: RequestIds::new().next(),
-            time: Timestamp(0),
-            client: [127, 0, 0, 1].into(),
-            method: Method::GET,
-            target: http::Uri::from_static("/"),
-            route: None,
-            session: None,
-            reason: None,
-            clear_session: false,
-            clear_login: None,
-            status: StatusCode::OK,
-        }
+    fn record() -> Record<'static> {
+        static CLIENT: LazyLock<Peer> = LazyLock::new(|| Peer::new([127, 0, 0, 1].into()));
+        let id = RequestIds::new().next();
+        Record::begin(id, Timestamp(0), &CLIENT, &Method::GET, &http::Uri::from_static("/"))
     }
 
     fn body(response: Response<Body>) -> String {
@@ -335,12 +330,24 @@ mod tests {
     fn every_answer_leaves_with_its_name_and_protection() {
         let origin = Origin::parse("https://app.example").expect("valid");
         let mut record = Record { clear_session: true, ..record() };
-        let response = seal(Response::new(Body::Empty), &origin, &Cookies::on(&origin, false), &mut record);
+        let response = finish(Response::new(Body::Empty), &origin, &Cookies::on(&origin, false), &mut record);
         let headers = response.headers();
-        assert_eq!(headers[&X_REQUEST_ID], record.request_id.as_str());
+        assert_eq!(headers[&request_id::HEADER], record.request_id.as_str());
         assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert!(headers.contains_key(STRICT_TRANSPORT_SECURITY) && headers.contains_key(REFERRER_POLICY));
         assert!(headers[SET_COOKIE].to_str().is_ok_and(|line| line.contains("Max-Age=0")));
+    }
+
+    #[test]
+    fn a_request_that_can_be_read_in_two_ways_ends_its_connection() {
+        let closes = |reason| {
+            to_stop(&Stop::refused(reason), Reader::Program, &mut record())
+                .headers()
+                .get(CONNECTION)
+                .is_some()
+        };
+        assert!(closes(Reason::BadFraming) && closes(Reason::BadHost) && closes(Reason::BadPath));
+        assert!(!closes(Reason::NoRoute) && !closes(Reason::CrossSite));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which route a request is for: the longest matching prefix, then the method. Built once per configuration,
 //! read by every request; cost depends on the depth of the path, not on the number of routes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -144,8 +145,11 @@ impl fmt::Debug for Methods {
 /// All routes of one configuration.
 #[derive(Debug, Default)]
 pub struct RouteTable {
-    exact: HashMap<String, Place>,
-    prefixes: HashMap<String, Place>,
+    places: Vec<Place>,
+    exact: HashMap<String, usize>,
+    prefixes: HashMap<String, usize>,
+    /// The prefixes in lower case, for paths that upstreams might read without regard to case.
+    folded: HashMap<String, usize>,
 }
 
 /// The routes of one path, told apart by method.
@@ -176,11 +180,21 @@ impl RouteTable {
         }
         let mut table = Self::default();
         for route in routes {
-            let (places, path) = match &route.path {
-                Pattern::Exact(path) => (&mut table.exact, path.clone()),
-                Pattern::Prefix(path) => (&mut table.prefixes, path.trim_end_matches('/').to_owned()),
+            let places = &mut table.places;
+            let mut new_place = || {
+                places.push(Place::default());
+                places.len() - 1
             };
-            let place = places.entry(path).or_default();
+            let index = match &route.path {
+                Pattern::Exact(path) => *table.exact.entry(path.clone()).or_insert_with(&mut new_place),
+                Pattern::Prefix(path) => {
+                    let key = path.trim_end_matches('/');
+                    let index = *table.prefixes.entry(key.to_owned()).or_insert_with(&mut new_place);
+                    table.folded.entry(key.to_ascii_lowercase()).or_insert(index);
+                    index
+                }
+            };
+            let place = &mut table.places[index];
             place.routes.push(route);
             let all = place.routes.iter().fold(0, |set, route| set | route.methods.0);
             place.allow = Methods(all).to_string().into();
@@ -193,22 +207,49 @@ impl RouteTable {
     /// The most specific path decides alone: if it does not take the method the answer is 405, even where a shorter
     /// prefix would take it. Anything else would let a method slip past the rule that stands nearest to the path.
     pub fn find(&self, path: &str, method: &Method) -> Result<&Arc<Route>, Stop> {
-        let place = self.exact.get(path).or_else(|| self.longest_prefix(path));
-        let place = place.ok_or_else(|| Stop::refused(Reason::NoRoute))?;
+        let place = self.exact.get(path).copied().or_else(|| self.by_prefix(path));
+        let place = &self.places[place.ok_or_else(|| Stop::refused(Reason::NoRoute))?];
         place.routes.iter().find(|route| route.methods.contains(method)).ok_or_else(|| {
             let remedy = Remedy::Methods(Arc::clone(&place.allow));
             Stop::Refused(Refusal { reason: Reason::MethodNotAllowed, remedy })
         })
     }
 
-    fn longest_prefix(&self, path: &str) -> Option<&Place> {
-        let mut end = path.trim_end_matches('/').len();
-        loop {
-            if let Some(place) = self.prefixes.get(&path[..end]) {
-                return Some(place);
-            }
-            end = path[..end].rfind('/')?;
+    /// The longest prefix, read as the most lenient upstream would: without `;parameters`, and refusing a path that
+    /// misses a more specific route by letter case alone (requirement PA-03).
+    fn by_prefix(&self, path: &str) -> Option<usize> {
+        let path = without_parameters(path);
+        let place = longest_prefix(&self.prefixes, &path);
+        if !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return place;
         }
+        let lenient = longest_prefix(&self.folded, &path.to_ascii_lowercase());
+        place.filter(|_| lenient == place || self.folded_path(lenient) == self.folded_path(place))
+    }
+
+    /// A place's path in lower case; two places share it when their routes differ by letter case alone.
+    fn folded_path(&self, place: Option<usize>) -> Option<String> {
+        let (Pattern::Exact(path) | Pattern::Prefix(path)) = &self.places.get(place?)?.routes.first()?.path;
+        Some(path.trim_end_matches('/').to_ascii_lowercase())
+    }
+}
+
+/// The path with each segment cut at its first semicolon: what servers that know path parameters look at.
+fn without_parameters(path: &str) -> Cow<'_, str> {
+    if !path.contains(';') {
+        return Cow::Borrowed(path);
+    }
+    let names = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+    Cow::Owned(names.collect::<Vec<_>>().join("/"))
+}
+
+fn longest_prefix(prefixes: &HashMap<String, usize>, path: &str) -> Option<usize> {
+    let mut end = path.trim_end_matches('/').len();
+    loop {
+        if let Some(place) = prefixes.get(&path[..end]) {
+            return Some(*place);
+        }
+        end = path[..end].rfind('/')?;
     }
 }
 
@@ -292,6 +333,29 @@ mod tests {
             name(&table, &Method::from_bytes(b"get").expect("a token"), "/"),
             Err(Reason::MethodNotAllowed)
         );
+    }
+
+    #[test]
+    fn a_lenient_upstream_cannot_be_reached_past_a_more_specific_route() {
+        let table = RouteTable::build(vec![
+            route("/pub", &["GET"]),
+            route("/pub/admin", &["GET"]),
+            route("/Docs", &["GET"]),
+        ])
+        .expect("no overlap");
+        for (path, wanted) in [
+            ("/pub/admin;x", Ok("GET /pub/admin")),
+            ("/pub;a/admin;b=c/users", Ok("GET /pub/admin")),
+            ("/pub/other;admin", Ok("GET /pub")),
+            ("/pub/Admin", Err(Reason::NoRoute)),
+            ("/PUB/admin", Err(Reason::NoRoute)),
+            ("/pub/Administrators", Ok("GET /pub")),
+            ("/pub/admin/AbC", Ok("GET /pub/admin")),
+            ("/Docs/Page", Ok("GET /Docs")),
+            ("/docs/page", Err(Reason::NoRoute)),
+        ] {
+            assert_eq!(name(&table, &Method::GET, path), wanted.map(str::to_owned), "{path}");
+        }
     }
 
     #[test]

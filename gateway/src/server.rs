@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use crate::access;
 use crate::access::log::{AccessLog, Sink};
 use crate::live::{self, Live, Worker};
-use crate::upstream::{self, Upstream};
+use crate::routing::Overlap;
+use crate::upstream::{self, Forwarded, Upstream};
 
 pub use launch::launch;
 pub use run::run;
@@ -37,6 +38,8 @@ pub struct Options {
     pub workers: usize,
     /// The upstreams, as `Target::Upstream` counts them.
     pub upstreams: Vec<Arc<upstream::Settings>>,
+    /// What upstreams are told of the public address.
+    pub forwarded: Forwarded,
     /// How access lines are written, and where to; nothing for no access log.
     pub access: Option<(access::Format, Sink)>,
 }
@@ -45,9 +48,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address is taken or not this machine's.
-    #[error(
-        "cannot listen on {address}: {source}. Is another program using it? Change [listen] in the configuration"
-    )]
+    #[error("cannot listen on {address} (is another program using it? change [listen] in the configuration)")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -61,15 +62,15 @@ pub enum StartError {
     #[error("cannot set up the identity provider")]
     Provider(#[from] crate::oidc::SetupError),
     /// Two routes would take the same requests.
-    #[error("the routes contradict each other: {0}")]
-    Routes(String),
+    #[error("routes overlap: {0:?}")]
+    Routes(Vec<Overlap>),
 }
 
-/// A running gateway. Dropped, it stops without grace.
+/// A running gateway. Dropped, it stops at once, without grace for requests in flight.
 pub struct Running {
     http: Vec<SocketAddr>,
     admin: SocketAddr,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Option<Duration>>,
     workers: Vec<thread::JoinHandle<()>>,
     control: Option<runtime::Runtime>,
     live: Arc<Live>,
@@ -93,11 +94,11 @@ impl Running {
 
     /// Stops accepting, lets requests in flight finish within the grace, and returns when all is quiet. Blocks.
     pub fn stop(mut self) {
-        self.halt();
+        self.halt(GRACE);
     }
 
-    fn halt(&mut self) {
-        let _ = self.stop.send(true);
+    fn halt(&mut self, grace: Duration) {
+        let _ = self.stop.send(Some(grace));
         for worker in self.workers.drain(..) {
             // A worker that panicked has already said so.
             let _ = worker.join();
@@ -110,7 +111,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.halt();
+        self.halt(Duration::ZERO);
     }
 }
 
@@ -129,7 +130,7 @@ pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> R
     let listeners = listen::bind(&options.http, options.workers)?;
     let http = listeners.addresses.clone();
     let (admin_listener, admin) = listen::bind_one(options.admin)?;
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(None);
     live.provider.start();
     control.spawn(admin::serve(admin_listener, Arc::clone(&live), stopping.clone()));
     control.spawn(sweep(Arc::clone(&live), stopping.clone()));
@@ -146,10 +147,12 @@ fn spawn_worker(
     sockets: Vec<std::net::TcpListener>,
     live: Arc<Live>,
     options: &Options,
-    stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<Option<Duration>>,
 ) -> io::Result<thread::JoinHandle<()>> {
     let upstreams = options.upstreams.clone();
     let access = options.access.clone();
+    let forwarded = options.forwarded.clone();
+    let capacity = listen::capacity() / options.workers;
     let (report, built) = mpsc::sync_channel(1);
     let worker = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         // A local runtime must be built where it runs.
@@ -165,15 +168,16 @@ fn spawn_worker(
         };
         let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.servers).any(|server| server.https);
         let tls = needs_tls.then(upstream::connect::tls_connector);
-        let upstreams = upstreams.into_iter().map(|settings| Upstream::new(settings, tls.clone())).collect();
+        let upstreams =
+            upstreams.into_iter().map(|settings| Upstream::new(settings, &forwarded, tls.clone())).collect();
         let worker = Worker::new(live, upstreams, AccessLog::new(access));
-        runtime.block_on(connection::serve(Rc::new(worker), sockets, stopping, GRACE));
+        runtime.block_on(connection::serve(Rc::new(worker), sockets, stopping, capacity));
     })?;
     built.recv().map_err(io::Error::other)??;
     Ok(worker)
 }
 
-async fn sweep(live: Arc<Live>, mut stopping: watch::Receiver<bool>) {
+async fn sweep(live: Arc<Live>, mut stopping: watch::Receiver<Option<Duration>>) {
     let mut ticks = tokio::time::interval(live::SWEEP_EVERY);
     loop {
         tokio::select! {

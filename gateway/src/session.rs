@@ -80,10 +80,27 @@ impl Drop for SessionId {
 }
 
 /// The SHA-256 of a [`SessionId`]: enough to find a session, useless to a thief of the store.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey([u8; 32]);
 
+/// The bytes alone, without a length, for hashers that use them as they are.
+impl std::hash::Hash for SessionKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
 impl SessionKey {
+    /// The whole key, for a sealed cookie.
+    pub fn to_text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Some(Self(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
+    }
+
     /// Eight hex digits for log lines that belong together; not enough to find anything by.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])
@@ -144,8 +161,8 @@ pub struct Held {
     pub authorization: HeaderValue,
     /// When the provider says it expires.
     pub expires: Timestamp,
-    /// What the provider really granted, which may be less than was asked (RFC 6749, section 3.3).
-    pub granted: ScopeSet,
+    /// Whether the provider granted all that was asked for; it may grant less (RFC 6749, section 3.3).
+    pub suffices: bool,
 }
 
 /// What the gateway holds for a session. One immutable value, swapped whole.
@@ -161,8 +178,9 @@ pub struct Credentials {
 
 impl Credentials {
     /// The token of that name and those scopes, whether or not it has expired.
-    pub fn held(&self, spec: &TokenSpec) -> Option<&Held> {
-        self.access.iter().find(|held| *held.spec == *spec)
+    pub fn held(&self, spec: &Arc<TokenSpec>) -> Option<&Held> {
+        // Nearly always the very same value; only after a new configuration an equal one.
+        self.access.iter().find(|held| Arc::ptr_eq(&held.spec, spec) || held.spec == *spec)
     }
 
     /// These credentials with `held` in the place of an older token of its name.
@@ -231,11 +249,6 @@ impl Session {
     /// Whether the session may be used at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         !self.ended.load(Ordering::Acquire) && now < self.idle_end()
-    }
-
-    /// Whether somebody ended it: signed out or revoked, as opposed to expired.
-    pub fn was_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
     }
 
     /// Notes a use, which moves the idle end. One store at most a second, however many requests come.

@@ -58,6 +58,19 @@ pub struct Fault {
     pub cause: Cause,
 }
 
+impl Fault {
+    /// The cause and its sources in one line.
+    pub fn causes(&self) -> String {
+        causes(&*self.cause)
+    }
+}
+
+/// An error and its sources in one line, outermost first.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |source| source.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
 /// A boxed error: faults are rare, so the box is not on the hot path.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 

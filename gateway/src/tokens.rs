@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::runtime::Handle;
-use tracing::Instrument;
 
-use crate::clock::Clock;
-use crate::oidc::{Provider, RefreshError, Refreshed, with_sources};
+use crate::clock::{Clock, Timestamp};
+use crate::oidc::{Provider, RefreshError, Refreshed};
 use crate::secret::Secret;
 use crate::session::return_to::ReturnTo;
 use crate::session::{Credentials, Held, Session, TokenSpec};
@@ -41,10 +40,10 @@ impl Tokens {
 
     /// The prebuilt header, if the session holds a token that lasts. No lock, no allocation but the header's own
     /// reference count: every proxied request comes by here.
-    pub fn ready(&self, session: &Session, spec: &TokenSpec) -> Option<HeaderValue> {
+    pub fn ready(session: &Session, spec: &Arc<TokenSpec>, now: Timestamp) -> Option<HeaderValue> {
         let credentials = session.credentials();
         let held = credentials.held(spec)?;
-        (self.clock.now() < held.expires.minus(SKEW)).then(|| covering(held).cloned()).flatten()
+        (now < held.expires.minus(SKEW)).then(|| sufficient(held).cloned()).flatten()
     }
 
     /// The header, got from the provider if need be. `return_to` is where a person who must sign in comes back to.
@@ -63,7 +62,7 @@ impl Tokens {
         let tokens = Arc::clone(self);
         // A task of its own: a browser that goes away must not take a spent refresh token's successor with it.
         let work = async move { tokens.obtain_now(&session, &spec, return_to).await };
-        let work = self.runtime.spawn(work.in_current_span());
+        let work = self.runtime.spawn(work);
         work.await.unwrap_or_else(|error| Err(Stop::failed(Whose::Gateway, Reason::Internal, error)))
     }
 
@@ -83,7 +82,7 @@ impl Tokens {
         if !session.is_live(self.clock.now()) {
             return Err(session_over(return_to));
         }
-        if let Some(header) = self.ready(session, spec) {
+        if let Some(header) = Self::ready(session, spec, self.clock.now()) {
             return Ok(header);
         }
         let held = self.still_valid(session, spec);
@@ -159,9 +158,9 @@ impl Tokens {
             spec: Arc::clone(spec),
             authorization: refreshed.authorization,
             expires: refreshed.expires,
-            granted: refreshed.granted,
+            suffices: refreshed.granted.covers(&spec.scopes),
         };
-        let header = covering(&held).cloned();
+        let header = sufficient(&held).cloned();
         let mut after = before.with(held);
         if let Some(successor) = refreshed.refresh_token {
             after.refresh_token = Some(successor);
@@ -186,10 +185,10 @@ impl Tokens {
 
     /// A token that has not expired, although it is time to renew it: its header, or `Err` if it was granted for less
     /// than it must be.
-    fn still_valid(&self, session: &Session, spec: &TokenSpec) -> Option<Result<HeaderValue, ()>> {
+    fn still_valid(&self, session: &Session, spec: &Arc<TokenSpec>) -> Option<Result<HeaderValue, ()>> {
         let credentials = session.credentials();
         let held = credentials.held(spec).filter(|held| self.clock.now() < held.expires)?;
-        Some(covering(held).cloned().ok_or(()))
+        Some(sufficient(held).cloned().ok_or(()))
     }
 
     fn revoke(&self, refresh_token: Option<Secret<String>>) {
@@ -200,7 +199,7 @@ impl Tokens {
                 tracing::warn!(
                     target: "gateway::oidc",
                     event = "revocation_failed",
-                    error = with_sources(&*fault.cause),
+                    error = fault.causes(),
                     "a refresh token could not be taken back",
                 );
             }
@@ -221,8 +220,8 @@ fn end(session: &Session, reason: &'static str) {
 }
 
 /// The header of a token that was granted for all it must be.
-fn covering(held: &Held) -> Option<&HeaderValue> {
-    held.granted.covers(&held.spec.scopes).then_some(&held.authorization)
+fn sufficient(held: &Held) -> Option<&HeaderValue> {
+    held.suffices.then_some(&held.authorization)
 }
 
 fn session_over(return_to: ReturnTo) -> Stop {
@@ -236,7 +235,7 @@ fn consent_required(spec: &TokenSpec, return_to: ReturnTo) -> Stop {
 }
 
 fn log_failure(session: &Session, spec: &TokenSpec, reason: &str, fault: Option<&Fault>) {
-    let error = fault.map(|fault| with_sources(&*fault.cause));
+    let error = fault.map(Fault::causes);
     tracing::warn!(
         target: "gateway::oidc",
         event = "refresh_failed",

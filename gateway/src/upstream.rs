@@ -14,13 +14,15 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio_rustls::TlsConnector;
 
-use crate::body::lease::{Lease, Shelf};
+use crate::body::pooled::{IdlePool, Pooled};
 use crate::body::{Body, Progress};
-use crate::intake::Inbound;
+use crate::intake::{Inbound, Peer};
+use crate::origin::Origin;
 use crate::policy::Permit;
 use crate::session::cookie::Cookies;
 use crate::stop::{Reason, Stop, Whose};
 
+pub use headers::Forwarded;
 use headers::Outgoing;
 
 /// A resolved `[upstreams.NAME]` section.
@@ -49,82 +51,82 @@ pub struct Server {
     pub authority: HeaderValue,
 }
 
-/// What every forwarded request says of the gateway's own address.
-#[derive(Debug)]
-pub struct Edge {
-    /// The gateway's cookies, which no upstream sees or sets.
-    pub cookies: Cookies,
-    /// `public_url`'s host and port.
-    pub host: HeaderValue,
-    /// `http` or `https`.
-    pub scheme: HeaderValue,
-}
-
 /// One worker's view of an upstream. Never leaves its thread.
 pub struct Upstream {
     settings: Arc<Settings>,
-    shelves: Vec<Rc<Shelf>>,
+    servers: Vec<Connections>,
     next: Cell<usize>,
+    forwarded: Forwarded,
     tls: Option<TlsConnector>,
+}
+
+/// One server's connections, and its name as this worker's own copy: a reference count that all workers changed would
+/// cost more than the bytes.
+struct Connections {
+    host: HeaderValue,
+    idle: Rc<IdlePool>,
 }
 
 impl Upstream {
     /// No connection is made before the first request. `tls` is needed when a server speaks https.
-    pub fn new(settings: Arc<Settings>, tls: Option<TlsConnector>) -> Self {
-        let shelves = settings.servers.iter().map(|_| Rc::default()).collect();
-        Self { settings, shelves, next: Cell::new(0), tls }
+    pub fn new(settings: Arc<Settings>, forwarded: &Forwarded, tls: Option<TlsConnector>) -> Self {
+        let servers = settings.servers.iter();
+        let servers = servers
+            .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
+            .collect();
+        let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
+        Self { settings, servers, next: Cell::new(0), forwarded, tls }
     }
 
     /// Forwards a permitted request and returns the answer as it begins to arrive.
     pub async fn forward(
         &self,
         inbound: Inbound,
-        permit: Permit,
+        permit: Permit<'_>,
         authorization: Option<HeaderValue>,
-        edge: &Edge,
+        peer: &Peer,
+        cookies: &Cookies,
+        origin: &Origin,
     ) -> Result<Response<Body>, Stop> {
-        let turn = self.next.get() % self.settings.servers.len();
+        let turn = self.next.get() % self.servers.len();
         self.next.set(turn + 1);
-        let progress = Progress::default();
-        let request = self.outgoing(turn, inbound, authorization, edge, &progress);
-        let (response, lease) = self.in_time(&progress, self.exchange(turn, request)).await?;
-        Self::incoming(response, lease, &permit, edge)
-    }
-
-    fn outgoing(
-        &self,
-        turn: usize,
-        inbound: Inbound,
-        authorization: Option<HeaderValue>,
-        edge: &Edge,
-        progress: &Progress,
-    ) -> Request<Body> {
-        let Inbound { mut parts, body, peer, request_id, .. } = inbound;
-        let out = Outgoing {
-            host: &self.settings.servers[turn].authority,
+        let Inbound { mut parts, mut body, request_id, .. } = inbound;
+        let outgoing = Outgoing {
+            host: &self.servers[turn].host,
             authorization,
             client: &peer.value,
-            public_host: &edge.host,
-            public_scheme: &edge.scheme,
-            request_id: &request_id,
+            forwarded: &self.forwarded,
+            request_id,
         };
-        headers::towards_upstream(&mut parts.headers, &edge.cookies, &out);
+        headers::towards_upstream(&mut parts.headers, cookies, outgoing);
         parts.version = Version::HTTP_11;
-        Request::from_parts(parts, body.watched_by(progress))
+        let progress = body.watch();
+        let exchange = self.exchange(turn, Request::from_parts(parts, body));
+        let (response, pooled) = self.in_time(progress, exchange).await?;
+        // Nobody asked for another protocol: what follows on this connection is not HTTP (requirement H1-09).
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let cause = "an unsolicited 101 Switching Protocols";
+            return Err(Stop::failed(Whose::Upstream, Reason::UpstreamBroken, cause));
+        }
+        let (mut parts, body) = response.into_parts();
+        let signed_in = permit.caller().session().is_some();
+        headers::towards_client(&mut parts.headers, cookies, signed_in, &self.servers[turn].host, origin)
+            .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
+        Ok(Response::from_parts(parts, Body::from_upstream(body, pooled)))
     }
 
     /// Waits for the answer's head. The time-out starts anew while the client is still sending its body.
     async fn in_time<T>(
         &self,
-        progress: &Progress,
+        progress: Option<Progress>,
         exchange: impl Future<Output = Result<T, Stop>>,
     ) -> Result<T, Stop> {
         let mut exchange = std::pin::pin!(exchange);
         loop {
-            let before = progress.count();
+            let before = progress.as_ref().map(Progress::count);
             match tokio::time::timeout(self.settings.response_timeout, &mut exchange).await {
                 Ok(result) => return result,
-                Err(_) if progress.count() != before => {}
+                Err(_) if progress.as_ref().map(Progress::count) != before => {}
                 Err(elapsed) => return Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, elapsed)),
             }
         }
@@ -136,15 +138,15 @@ impl Upstream {
         &self,
         turn: usize,
         mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Lease), Stop> {
-        let shelf = &self.shelves[turn];
+    ) -> Result<(Response<Incoming>, Pooled), Stop> {
+        let idle = &self.servers[turn].idle;
         loop {
-            let (mut connection, is_fresh) = match shelf.take() {
-                Some(idle) => (idle, false),
+            let (mut connection, is_fresh) = match idle.take() {
+                Some(connection) => (connection, false),
                 None => (self.connect(turn).await?, true),
             };
             match connection.try_send_request(request).await {
-                Ok(response) => return Ok((response, Lease::new(connection, Rc::clone(shelf)))),
+                Ok(response) => return Ok((response, Pooled::new(connection, Rc::clone(idle)))),
                 Err(mut unsent) => match unsent.take_message() {
                     Some(message) if !is_fresh => request = message,
                     _ => return Err(broken(unsent.into_error())),
@@ -162,25 +164,10 @@ impl Upstream {
             Err(elapsed) => Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, elapsed)),
         }
     }
+}
 
-    fn incoming(
-        response: Response<Incoming>,
-        lease: Lease,
-        permit: &Permit,
-        edge: &Edge,
-    ) -> Result<Response<Body>, Stop> {
-        // Nobody asked for another protocol: what follows on this connection is not HTTP (requirement H1-09).
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Stop::failed(
-                Whose::Upstream,
-                Reason::UpstreamBroken,
-                "an unsolicited 101 Switching Protocols",
-            ));
-        }
-        let (mut parts, body) = response.into_parts();
-        headers::towards_client(&mut parts.headers, &edge.cookies, permit.caller().session().is_some());
-        Ok(Response::from_parts(parts, Body::from_upstream(body, lease)))
-    }
+fn own_copy(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).expect("it was a header value before")
 }
 
 /// Whose fault a broken exchange is: the client's if its body broke off, else the upstream's.

@@ -39,7 +39,7 @@ impl AccessLog {
     }
 
     /// Adds the line of one request.
-    pub fn write(&self, record: &Record, duration: Duration) {
+    pub fn write(&self, record: &Record<'_>, duration: Duration) {
         let Some((format, _)) = &self.target else {
             return;
         };

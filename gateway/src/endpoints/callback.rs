@@ -24,6 +24,8 @@ use super::sign_in;
 
 /// The largest form that a provider may post.
 const MAX_FORM: usize = 64 * 1024;
+/// How long it may take to arrive.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sign-ins completed within this time of each other count as rounds of a loop.
 const ROUND: Duration = Duration::from_secs(30);
 
@@ -31,8 +33,8 @@ const ROUND: Duration = Duration::from_secs(30);
 pub async fn answer(
     live: &Live,
     mut inbound: Inbound,
-    permit: &Permit,
-    record: &mut Record,
+    permit: &Permit<'_>,
+    record: &mut Record<'_>,
 ) -> Result<Response<Body>, Stop> {
     let encoded = parameters(&mut inbound).await?;
     let answer = Answer::parse(&encoded).map_err(try_again)?;
@@ -43,19 +45,21 @@ pub async fn answer(
     if !live.used.claim(&attempt, inbound.now) {
         return Err(again(Reason::AttemptUsed, attempt.return_to));
     }
-    let return_to = attempt.return_to.clone();
+    let (return_to, previous) = (attempt.return_to.clone(), attempt.previous);
     let signed_in = live.provider.finish(attempt, answer, &live.token_specs).await?;
     let (id, session) =
         Session::start(signed_in.identity, signed_in.credentials, live.lifetimes, inbound.now);
     // Signing in over a session ends it: its cookie may be known to somebody else (requirement SI-14).
-    if let Some(previous) = permit.caller().session() {
-        live.sessions.end(previous);
+    let known = permit.caller().session().cloned();
+    let remembered = previous.and_then(|key| live.sessions.find(key, inbound.now));
+    for old in known.into_iter().chain(remembered) {
+        live.sessions.end(&old);
     }
     tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), session = session.key().short(), "signed in");
     live.sessions.insert(Arc::new(session));
     record.clear_session = false;
     let mut response = respond::go_to(&return_to);
-    let cookies = &live.edge.cookies;
+    let cookies = &live.cookies;
     let rounds = (sign_in::rounds(live, &inbound).saturating_add(1)).to_string();
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, cookies.set_session(&id.reveal(), live.lifetimes.absolute));
@@ -77,7 +81,11 @@ async fn parameters(inbound: &mut Inbound) -> Result<Vec<u8>, Stop> {
     if !is_form {
         return Err(Stop::refused(Reason::BadBody));
     }
-    match Limited::new(std::mem::take(&mut inbound.body), MAX_FORM).collect().await {
+    let form = Limited::new(std::mem::take(&mut inbound.body), MAX_FORM).collect();
+    let Ok(form) = tokio::time::timeout(FORM_TIMEOUT, form).await else {
+        return Err(Stop::refused(Reason::BadBody));
+    };
+    match form {
         Ok(form) => Ok(form.to_bytes().to_vec()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Stop::refused(Reason::BodyTooLarge))
@@ -91,16 +99,12 @@ fn attempt_of(
     live: &Live,
     inbound: &Inbound,
     answer: &Answer,
-    record: &mut Record,
+    record: &mut Record<'_>,
 ) -> Result<LoginAttempt, Stop> {
     let state = answer.state().ok_or_else(|| try_again(Reason::BadState))?;
-    let name = live.edge.cookies.login_name(&sign_in::tag(state));
-    let mut values = live
-        .edge
-        .cookies
-        .logins(inbound.headers())
-        .filter(|(known, _)| *known == name)
-        .map(|(_, value)| value);
+    let name = live.cookies.login_name(&sign_in::tag(state));
+    let mut values =
+        live.cookies.logins(inbound.headers()).filter(|(known, _)| *known == name).map(|(_, value)| value);
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(try_again(Reason::BadState));
     };

@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::stop::{Reason, Stop};
 
 /// Tells whether somebody is signed in, and who. Scripts of other sites are refused.
-pub fn answer(live: &Live, inbound: &Inbound, permit: &Permit) -> Result<Response<Body>, Stop> {
+pub fn answer(live: &Live, inbound: &Inbound, permit: &Permit<'_>) -> Result<Response<Body>, Stop> {
     if csrf::is_foreign_read(inbound) {
         return Err(Stop::refused(Reason::CrossSite));
     }

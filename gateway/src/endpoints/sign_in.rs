@@ -7,10 +7,12 @@ use aws_lc_rs::digest;
 
 use crate::body::Body;
 use crate::hex;
+use crate::identity;
 use crate::intake::{self, Inbound};
 use crate::live::Live;
 use crate::oidc::{Purpose, Want};
 use crate::respond;
+use crate::session::SessionKey;
 use crate::session::attempt::{LIFETIME, LoginAttempt};
 use crate::session::return_to::ReturnTo;
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
@@ -57,15 +59,16 @@ pub async fn automatic(live: &Live, inbound: &Inbound, wanted: SignIn) -> Result
 
 /// How many sign-ins this browser has completed within half a minute.
 pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
-    let name = live.edge.cookies.login_name(ROUNDS);
+    let name = live.cookies.login_name(ROUNDS);
     let value =
-        live.edge.cookies.logins(inbound.headers()).find(|(known, _)| *known == name).map(|(_, value)| value);
+        live.cookies.logins(inbound.headers()).find(|(known, _)| *known == name).map(|(_, value)| value);
     value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
 }
 
 async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Body>, Stop> {
-    let begun = live.provider.begin(want).await?;
-    let cookies = &live.edge.cookies;
+    let mut begun = live.provider.begin(want).await?;
+    begun.attempt.previous = current_session(live, inbound);
+    let cookies = &live.cookies;
     let name = cookies.login_name(&tag(begun.attempt.state.expose()));
     let sealed = live.seal.close(&name, begun.attempt.to_bytes());
     let mut response = respond::see_other(&begun.location);
@@ -74,6 +77,12 @@ async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Bo
     }
     response.headers_mut().append(SET_COOKIE, cookies.set_login(&name, &sealed, LIFETIME));
     Ok(response)
+}
+
+/// The session that the browser has now.
+fn current_session(live: &Live, inbound: &Inbound) -> Option<SessionKey> {
+    let caller = identity::establish(inbound, &live.cookies, &live.sessions).ok()?;
+    caller.session().map(|session| session.key())
 }
 
 /// Names an attempt's cookie by its state without giving the state away: 16 hexadecimal digits of its hash.
@@ -90,10 +99,10 @@ pub(super) fn open(live: &Live, name: &str, value: &[u8]) -> Option<LoginAttempt
 /// Login cookies that must go so that one more of `size` bytes fits: whatever opens nothing or has expired, then the
 /// oldest.
 fn surplus(live: &Live, inbound: &Inbound, size: usize) -> Vec<String> {
-    let rounds = live.edge.cookies.login_name(ROUNDS);
+    let rounds = live.cookies.login_name(ROUNDS);
     let mut kept = Vec::new();
     let mut surplus = Vec::new();
-    for (name, value) in live.edge.cookies.logins(inbound.headers()).filter(|(name, _)| *name != rounds) {
+    for (name, value) in live.cookies.logins(inbound.headers()).filter(|(name, _)| *name != rounds) {
         match open(live, name, value) {
             Some(attempt) if !attempt.has_expired(inbound.now) => {
                 kept.push((attempt.started, name, name.len() + value.len()));

@@ -22,8 +22,8 @@ const UNREACHABLE: &str = "unreachable";
 pub async fn answer(
     live: &Live,
     inbound: &Inbound,
-    permit: &Permit,
-    record: &mut Record,
+    permit: &Permit<'_>,
+    record: &mut Record<'_>,
 ) -> Result<Response<Body>, crate::stop::Stop> {
     let next = match permit.caller().session() {
         // Signing out twice, or without a session, is fine.
@@ -43,15 +43,15 @@ pub async fn answer(
                     .unwrap_or_else(|| SIGNED_OUT.to_owned()),
                 // Sending the browser to a provider that does not answer would strand it there.
                 Err(fault) => {
-                    tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = %fault.cause, "the provider could not be told of a sign-out");
+                    tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = fault.causes(), "the provider could not be told of a sign-out");
                     format!("{SIGNED_OUT}?provider={UNREACHABLE}")
                 }
             }
         }
     };
     record.clear_session = true;
-    record.clear_login = Some(live.edge.cookies.login_name(sign_in::ROUNDS));
-    Ok(match Reader::of(inbound.method(), inbound.headers()) {
+    record.clear_login = Some(live.cookies.login_name(sign_in::ROUNDS));
+    Ok(match Reader::of(inbound.headers()) {
         Reader::Person => respond::see_other(&next),
         Reader::Program => {
             respond::json_response(StatusCode::OK, &json!({ "signed_out": true, "location": next }))

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::discovery::{self, Metadata, MetadataError};
 use super::keys::{KeyCache, KeySetError};
-use super::{NotReady, Provider, with_sources};
+use super::{NotReady, Provider};
 use crate::clock::{Clock, Timestamp};
+use crate::stop::causes;
 
 /// How often metadata and keys are fetched anew while all is well.
 const FRESH: Duration = Duration::from_hours(1);
@@ -139,7 +140,7 @@ impl Provider {
     }
 
     fn report(&self, error: &Unknown) {
-        let why = with_sources(error);
+        let why = causes(error);
         // Another issuer is not an outage: either the configuration is wrong or somebody stands in the middle.
         if matches!(error, Unknown::Metadata(MetadataError::Issuer { .. })) {
             tracing::error!(

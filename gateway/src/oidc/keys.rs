@@ -133,7 +133,7 @@ impl KeyCache {
             tracing::warn!(
                 target: "gateway::oidc",
                 event = "keys_not_fetched",
-                error = %super::with_sources(&error),
+                error = %crate::stop::causes(&error),
                 "the provider's keys could not be had",
             );
         }

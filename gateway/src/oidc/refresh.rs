@@ -1,20 +1,18 @@
 //! Refreshing: a new access token, and whatever the provider renews with it (RFC 6749, section 6; OpenID Connect
 //! Core 1.0, section 12). Which session may do so, and when, is `tokens`' matter.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::oidc::Provider;
 use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError};
 use crate::oidc::keys::NoKey;
 use crate::oidc::token_endpoint::{self, Granted, TokenError};
-use crate::oidc::{Provider, with_sources};
 use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
 use crate::session::{Credentials, Identity};
-use crate::stop::{Fault, Reason, Whose};
+use crate::stop::{Fault, Reason, Whose, causes};
 
 /// What a refresh brought.
 #[derive(Debug)]
@@ -48,24 +46,9 @@ pub enum RefreshError {
 }
 
 impl Provider {
-    /// Spends the refresh token of `credentials` for an access token with `scopes`. The work goes on when the caller
-    /// stops waiting; only then its result is lost, so callers wait on the shared runtime.
+    /// Spends the refresh token of `credentials` for an access token with `scopes`. Runs where the caller runs: call it
+    /// from a task of the shared runtime that nobody breaks off, or the successor is lost.
     pub async fn refresh(
-        self: &Arc<Self>,
-        credentials: &Credentials,
-        identity: &Identity,
-        scopes: &ScopeSet,
-    ) -> Result<Refreshed, RefreshError> {
-        let (credentials, identity, scopes) = (credentials.clone(), identity.clone(), scopes.clone());
-        let work = self.on_runtime(|provider| async move {
-            provider.renew_tokens(&credentials, &identity, &scopes).await
-        });
-        work.await.unwrap_or_else(|| {
-            Err(RefreshError::Broken(fault(Whose::Gateway, Reason::Internal, super::BrokenOff)))
-        })
-    }
-
-    async fn renew_tokens(
         &self,
         credentials: &Credentials,
         identity: &Identity,
@@ -131,7 +114,7 @@ impl Provider {
             // The refresh token is spent: to lose its successor because keys are away would end the session.
             Err(IdTokenError::Key(NoKey::Unavailable)) => return Ok(None),
             Ok(_) => "it is another person's".to_owned(),
-            Err(error) => with_sources(&error),
+            Err(error) => causes(&error),
         };
         tracing::warn!(
             target: "gateway::oidc",

@@ -13,13 +13,13 @@ use crate::oidc::callback::{Answer, loggable};
 use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{Expected, ExpectedNonce, IdTokenError, Unverified};
 use crate::oidc::token_endpoint::{self, AnswerError, Granted};
-use crate::oidc::{Provider, broken_off, with_sources};
+use crate::oidc::{Provider, broken_off};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::attempt::LoginAttempt;
 use crate::session::return_to::ReturnTo;
 use crate::session::{Credentials, Held, Identity, TokenSpec};
-use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
+use crate::stop::{Reason, Refusal, Remedy, Stop, Whose, causes};
 
 /// What a browser wants of the provider.
 #[derive(Clone, Debug)]
@@ -225,7 +225,7 @@ impl Provider {
             spec: Arc::clone(spec),
             authorization: granted.authorization(),
             expires: self.clock.now().plus(granted.life),
-            granted: scopes.clone(),
+            suffices: true,
         };
         specs.iter().filter(is_asked).filter(is_granted).map(held).collect()
     }
@@ -245,7 +245,7 @@ fn reject(reason: Reason, detail: &str, attempt: &LoginAttempt) -> Stop {
 
 /// The same for a cause that has sources.
 fn reject_because(reason: Reason, cause: &dyn std::error::Error, attempt: &LoginAttempt) -> Stop {
-    reject(reason, &with_sources(cause), attempt)
+    reject(reason, &causes(cause), attempt)
 }
 
 #[cfg(test)]

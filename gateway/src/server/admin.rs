@@ -13,37 +13,41 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::sync::watch;
 
 use crate::live::Live;
 
+use super::connection::{ACCEPT_PAUSE, HEAD_TIMEOUT, Stopping};
+
 /// Serves until told to stop.
-pub(super) async fn serve(
-    listener: std::net::TcpListener,
-    live: Arc<Live>,
-    mut stopping: watch::Receiver<bool>,
-) {
+pub(super) async fn serve(listener: std::net::TcpListener, live: Arc<Live>, mut stopping: Stopping) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(target: "gateway", %error, "cannot watch the admin listener"),
     };
     loop {
         tokio::select! {
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                tokio::spawn(converse(stream, Arc::clone(&live), stopping.clone()));
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(converse(stream, Arc::clone(&live), stopping.clone()));
+                }
+                // For want of file descriptors, usually; trying at once would keep this thread from sign-ins.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             _ = stopping.changed() => return,
         }
     }
 }
 
-async fn converse(stream: tokio::net::TcpStream, live: Arc<Live>, stopping: watch::Receiver<bool>) {
+async fn converse(stream: tokio::net::TcpStream, live: Arc<Live>, stopping: Stopping) {
     let service = service_fn(|request| {
-        let response = answer(&request, &live, *stopping.borrow());
+        let response = answer(&request, &live, stopping.borrow().is_some());
         async move { Ok::<_, Infallible>(response) }
     });
-    let _ =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 fn answer(request: &Request<Incoming>, live: &Live, stopping: bool) -> Response<Full<Bytes>> {

@@ -18,22 +18,27 @@ use crate::intake::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_TARGET, Peer};
 use crate::live::Worker;
 
 /// A client may take this long for a request's head, and be idle this long between requests (requirement H1-15).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A pause after the operating system refused a connection, usually for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until told to stop, then until every connection is done or the grace is over.
+/// How long clients may take to finish when the process is told to stop; nothing while it runs.
+pub(super) type Stopping = watch::Receiver<Option<Duration>>;
+
+/// Serves at most `capacity` connections a socket, until told to stop, then until every connection is done or the
+/// grace is over.
 pub(super) async fn serve(
     worker: Rc<Worker>,
     sockets: Vec<StdListener>,
-    stopping: watch::Receiver<bool>,
-    grace: Duration,
+    stopping: Stopping,
+    capacity: usize,
 ) {
+    let capacity = (capacity / sockets.len().max(1)).max(1);
     let mut loops = JoinSet::new();
     for socket in sockets {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                loops.spawn_local(accept(Rc::clone(&worker), listener, stopping.clone(), grace));
+                loops.spawn_local(accept(Rc::clone(&worker), listener, stopping.clone(), capacity));
             }
             Err(error) => tracing::error!(target: "gateway", %error, "cannot watch a listener"),
         }
@@ -52,18 +57,15 @@ async fn flush(worker: Rc<Worker>) {
     }
 }
 
-async fn accept(
-    worker: Rc<Worker>,
-    listener: TcpListener,
-    mut stopping: watch::Receiver<bool>,
-    grace: Duration,
-) {
+async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stopping, capacity: usize) {
     let mut connections = JoinSet::new();
-    while !*stopping.borrow_and_update() {
+    while stopping.borrow_and_update().is_none() {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            // At capacity further clients wait in the kernel's queue until one leaves (requirement RL-01).
+            accepted = listener.accept(), if connections.len() < capacity => match accepted {
                 Ok((stream, address)) => {
-                    connections.spawn_local(converse(Rc::clone(&worker), stream, Peer::new(address.ip()), stopping.clone()));
+                    let peer = Peer::new(address.ip());
+                    connections.spawn_local(converse(Rc::clone(&worker), stream, peer, stopping.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(target: "gateway", %error, "cannot accept a connection");
@@ -76,18 +78,19 @@ async fn accept(
         }
     }
     drop(listener);
+    let grace = stopping.borrow().unwrap_or_default();
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(grace, drained).await.is_err() {
+    if tokio::time::timeout(grace, drained).await.is_err() && !grace.is_zero() {
         tracing::warn!(target: "gateway", "requests were still in flight when the grace ended");
     }
 }
 
-async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, mut stopping: watch::Receiver<bool>) {
+async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, mut stopping: Stopping) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let (worker, peer) = (Rc::clone(&worker), peer.clone());
-        async move { Ok::<_, Infallible>(gateway::handle(&worker, request, &peer).await) }
+        let (worker, peer) = (&worker, &peer);
+        async move { Ok::<_, Infallible>(gateway::handle(worker, request, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -101,7 +104,7 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, mut stoppin
         biased;
         // How a client's connection ends is the client's business.
         _ = &mut connection => return,
-        _ = stopping.wait_for(|stop| *stop) => {}
+        _ = stopping.wait_for(Option::is_some) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints;
 use crate::files::{self, Files};
-use crate::live::{Live, scheme_value};
+use crate::live::Live;
 use crate::oidc::Provider;
 use crate::oidc::settings::ResponseMode;
 use crate::routing::{Pattern, Route, RouteTable, Target};
@@ -18,7 +18,7 @@ use crate::session::sealed::Seal;
 use crate::session::store::Store;
 use crate::session::store::used::UsedAttempts;
 use crate::tokens::Tokens;
-use crate::upstream::Edge;
+use crate::upstream::Forwarded;
 
 use super::{Options, Running, StartError, control_runtime, start};
 
@@ -32,6 +32,10 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
         admin: config.listen.admin,
         workers: config.listen.workers.get(),
         upstreams: config.upstreams.iter().cloned().map(Arc::new).collect(),
+        forwarded: Forwarded {
+            host: config.public_url.authority_value(),
+            scheme: config.public_url.scheme_value(),
+        },
         access,
     };
     let live = live(config, clock, &control)?;
@@ -42,15 +46,10 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
     let form_post = config.provider.response_mode == ResponseMode::FormPost;
     let own = endpoints::routes(config.provider.response_mode);
     let files = folders(&config);
-    let routes = RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(|overlaps| {
-        StartError::Routes(overlaps.first().map(ToString::to_string).unwrap_or_default())
-    })?;
+    let routes =
+        RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
+    let cookies = Cookies::on(&config.public_url, form_post);
     let provider = Provider::new(config.provider, clock.clone(), control.handle().clone())?;
-    let edge = Edge {
-        cookies: Cookies::on(&config.public_url, form_post),
-        host: config.public_url.authority_value(),
-        scheme: scheme_value(&config.public_url),
-    };
     if !config.public_url.is_secure() {
         tracing::warn!(
             target: "gateway",
@@ -62,7 +61,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         tokens: Tokens::new(Arc::clone(&provider), clock.clone(), control.handle().clone()),
         clock,
         origin: config.public_url,
-        edge,
+        cookies,
         routes,
         files,
         sessions: Store::in_memory(),

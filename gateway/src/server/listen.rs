@@ -39,6 +39,19 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, Start
     Ok(listeners)
 }
 
+/// How many client connections the process can serve: two file descriptors each, its own and an upstream's, and some
+/// in reserve for the admin listener, the provider and files.
+pub fn capacity() -> usize {
+    const RESERVE: usize = 128;
+    const WITHOUT_LIMIT: usize = 65_536;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let descriptors = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
+        .unwrap_or(WITHOUT_LIMIT);
+    (descriptors.min(2 * WITHOUT_LIMIT).saturating_sub(RESERVE) / 2).max(64)
+}
+
 /// Binds one address for one listener.
 pub fn bind_one(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |source| StartError::Listen { address: wanted, source };

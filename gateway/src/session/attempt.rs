@@ -10,6 +10,7 @@ use crate::entropy;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
+use super::SessionKey;
 use super::return_to::ReturnTo;
 
 /// How long a person may take at the provider.
@@ -30,6 +31,9 @@ pub struct LoginAttempt {
     pub scopes: ScopeSet,
     /// Where the person wanted to go.
     pub return_to: ReturnTo,
+    /// The session that the browser had when it began, which a new one ends. Kept here because a provider's form post
+    /// comes from another site, and `SameSite` cookies stay behind then.
+    pub previous: Option<SessionKey>,
     /// When it began.
     pub started: Timestamp,
 }
@@ -44,6 +48,7 @@ impl LoginAttempt {
             issuer: issuer.to_owned(),
             scopes,
             return_to,
+            previous: None,
             started: now,
         }
     }
@@ -62,6 +67,7 @@ impl LoginAttempt {
             i: self.issuer.clone(),
             c: self.scopes.to_string(),
             r: self.return_to.to_string(),
+            p: self.previous.map(SessionKey::to_text),
             t: self.started.0,
         };
         serde_json::to_vec(&wire).expect("strings and a number are JSON")
@@ -77,6 +83,7 @@ impl LoginAttempt {
             issuer: wire.i,
             scopes: wire.c.parse().ok()?,
             return_to: wire.r.parse().ok()?,
+            previous: wire.p.and_then(|text| SessionKey::from_text(&text)),
             started: Timestamp(wire.t),
         })
     }
@@ -91,6 +98,8 @@ struct Wire {
     i: String,
     c: String,
     r: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<String>,
     t: i64,
 }
 
@@ -110,7 +119,10 @@ mod tests {
 
     #[test]
     fn an_attempt_survives_its_cookie() {
-        let read = LoginAttempt::from_bytes(&attempt().to_bytes()).expect("own bytes");
+        let key = crate::session::SessionId::generate().key();
+        let sent = LoginAttempt { previous: Some(key), ..attempt() };
+        let read = LoginAttempt::from_bytes(&sent.to_bytes()).expect("own bytes");
+        assert_eq!(read.previous, Some(key));
         assert_eq!(read.return_to.as_str(), "/todos?a=1");
         assert_eq!(read.started, Timestamp(1_000));
         assert!(LoginAttempt::from_bytes(b"{}").is_none());

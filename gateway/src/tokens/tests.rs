@@ -89,15 +89,24 @@ fn granted(access_token: &str, refresh_token: &str) -> Value {
 #[tokio::test]
 async fn a_token_is_got_once_and_held_until_shortly_before_it_expires() {
     let bench = Bench::new().await;
-    assert!(bench.tokens.ready(&bench.session, &read()).is_none());
+    assert!(Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_none());
     bench.grant("at-1", "rt-1");
     assert_eq!(bench.obtain(&read()).await.expect("sound"), "Bearer at-1");
-    assert_eq!(bench.tokens.ready(&bench.session, &read()).expect("held"), "Bearer at-1");
-    assert!(bench.tokens.ready(&bench.session, &write()).is_none(), "each token is for its own routes");
+    assert_eq!(
+        Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).expect("held"),
+        "Bearer at-1"
+    );
+    assert!(
+        Tokens::ready(&bench.session, &write(), bench.tokens.clock.now()).is_none(),
+        "each token is for its own routes"
+    );
     bench.fake.pass(3_560);
-    assert!(bench.tokens.ready(&bench.session, &read()).is_some());
+    assert!(Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_some());
     bench.fake.pass(11);
-    assert!(bench.tokens.ready(&bench.session, &read()).is_none(), "half a minute before it expires");
+    assert!(
+        Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_none(),
+        "half a minute before it expires"
+    );
     bench.grant("at-2", "rt-2");
     assert_eq!(bench.obtain(&read()).await.expect("sound"), "Bearer at-2");
     assert_eq!(bench.calls(), 2);
@@ -143,7 +152,7 @@ async fn a_dead_grant_ends_the_session_with_one_call() {
         assert_eq!(sign_in.token, None);
     }
     assert_eq!(bench.calls(), 1);
-    assert!(bench.session.was_ended());
+    assert!(!bench.session.is_live(bench.tokens.clock.now()));
 }
 
 #[tokio::test]
@@ -163,7 +172,7 @@ async fn a_provider_in_trouble_keeps_the_session_and_the_token_that_is_still_val
         assert_eq!(bench.reason(&write()).await, Reason::ProviderUnavailable);
     }
     assert_eq!(bench.calls(), 3, "one try in five seconds, whatever token is asked for");
-    assert!(!bench.session.was_ended());
+    assert!(bench.session.is_live(bench.tokens.clock.now()));
     bench.grant("at-2", "rt-2");
     bench.fake.pass(6);
     assert_eq!(bench.obtain(&read()).await.expect("healed"), "Bearer at-2");
@@ -185,7 +194,7 @@ async fn missing_consent_leaves_the_session_and_its_other_tokens() {
     assert_eq!(bench.calls(), 1);
     bench.grant("at-1", "rt-1");
     assert!(bench.obtain(&write()).await.is_ok());
-    assert!(!bench.session.was_ended());
+    assert!(bench.session.is_live(bench.tokens.clock.now()));
 }
 
 #[tokio::test]
@@ -196,7 +205,7 @@ async fn a_narrower_grant_is_never_sent_and_not_asked_for_again() {
     bench.answer(200, &narrow);
     for _ in 0..3 {
         assert_eq!(bench.reason(&read()).await, Reason::ScopeNotGranted);
-        assert!(bench.tokens.ready(&bench.session, &read()).is_none());
+        assert!(Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_none());
     }
     assert_eq!(bench.calls(), 1);
     narrow["scope"] = json!("api://x/Other api://x/Write");
@@ -219,7 +228,7 @@ async fn another_persons_id_token_ends_the_session_and_what_came_is_taken_back()
     claims["sub"] = json!("mallory");
     bench.answer(200, &bench.fake.tokens(&claims));
     assert_eq!(bench.reason(&read()).await, Reason::SessionOver);
-    assert!(bench.session.was_ended());
+    assert!(!bench.session.is_live(bench.tokens.clock.now()));
     assert!(bench.session.credentials().access.is_empty());
     bench.fake.until_called("/revoke", 1).await;
     assert_eq!(bench.fake.calls("/revoke")[0].form["token"], "rt-1");

@@ -1,20 +1,26 @@
 //! Which headers pass the gateway, in both directions (requirements section 9). Pure: one function each way.
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION,
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, LOCATION, SERVER, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::request_id::RequestId;
+use crate::origin::Origin;
+use crate::request_id::{self, RequestId};
 use crate::session::cookie::Cookies;
 
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What upstreams are told of the address that browsers use.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    /// `public_url`'s host and port.
+    pub host: HeaderValue,
+    /// `http` or `https`.
+    pub scheme: HeaderValue,
+}
 
 /// What the gateway itself says to an upstream.
 pub struct Outgoing<'a> {
@@ -24,12 +30,10 @@ pub struct Outgoing<'a> {
     pub authorization: Option<HeaderValue>,
     /// The other end of the client's connection.
     pub client: &'a HeaderValue,
-    /// `public_url`'s host, as the client sees it.
-    pub public_host: &'a HeaderValue,
-    /// `http` or `https`, as the client sees it.
-    pub public_scheme: &'a HeaderValue,
+    /// The address that the client used.
+    pub forwarded: &'a Forwarded,
     /// The request's name in logs.
-    pub request_id: &'a RequestId,
+    pub request_id: RequestId,
 }
 
 /// Hop-by-hop headers (RFC 9110, section 7.6.1) and those whose value the gateway decides, in lower case, sorted.
@@ -84,26 +88,37 @@ const DROPPED_PREFIXES: [&str; 8] = [
 /// Names listed in `Connection` are dropped too, before the gateway adds its own: a client cannot name the gateway's
 /// headers there to have them removed (requirement HD-06). A name with an underscore is dropped, because many servers
 /// read it as the one with a hyphen (requirement HD-01).
-pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: &Outgoing<'_>) {
+pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoing<'_>) {
     drop_listed_in_connection(headers);
-    let unwanted: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
-    for name in unwanted {
-        headers.remove(name);
-    }
+    // `Host` is in every request and overwritten below: left out here, so that most requests need no list.
+    remove_where(headers, |name| name != "host" && is_dropped(name));
     cookies.strip_from_request(headers);
     headers.insert(HOST, out.host.clone());
     headers.insert(&X_FORWARDED_FOR, out.client.clone());
-    headers.insert(&X_FORWARDED_HOST, out.public_host.clone());
-    headers.insert(&X_FORWARDED_PROTO, out.public_scheme.clone());
-    headers.insert(&X_REQUEST_ID, out.request_id.value().clone());
-    if let Some(authorization) = &out.authorization {
-        headers.insert(AUTHORIZATION, authorization.clone());
+    headers.insert(&X_FORWARDED_HOST, out.forwarded.host.clone());
+    headers.insert(&X_FORWARDED_PROTO, out.forwarded.scheme.clone());
+    headers.insert(&request_id::HEADER, out.request_id.value());
+    if let Some(authorization) = out.authorization {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+}
+
+/// Removes every line of each name that `unwanted` picks.
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 
 fn is_dropped(name: &str) -> bool {
-    // Identity headers begin with few letters; most names are done after one comparison.
+    // No dropped name begins with another letter; most names are done here.
+    if !matches!(
+        name.as_bytes().first(),
+        Some(b'a' | b'c' | b'e' | b'f' | b'h' | b'k' | b'p' | b'r' | b't' | b'u' | b'x')
+    ) {
+        return name.contains('_');
+    }
     name.contains('_')
         || DROPPED.binary_search(&name).is_ok()
         || (matches!(name.as_bytes().first(), Some(b'x' | b'c'))
@@ -130,52 +145,94 @@ fn drop_listed_in_connection(headers: &mut HeaderMap) {
     for name in listed {
         headers.remove(name);
     }
+    headers.remove(CONNECTION);
 }
 
-/// Rewrites an upstream's headers into those the client gets.
-pub fn towards_client(headers: &mut HeaderMap, cookies: &Cookies, signed_in: bool) {
+/// What an upstream says about its connection, about itself, or to open this origin to others, in lower case, sorted:
+/// `Access-Control-*` (requirement CS-05), and a challenge for the gateway's token, which is no business of the browser
+/// and would open a password box (requirement TK-11).
+const KEPT_BACK: [&str; 18] = [
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-allow-private-network",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "www-authenticate",
+    "x-powered-by",
+    "x-request-id",
+];
+
+/// An answer's headers that leave its length open to doubt (RFC 9112, section 6.3).
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than one Content-Length, or one that is not a number")]
+pub struct BadLength;
+
+/// Rewrites an upstream's headers into those the client gets. `host` is the upstream's own name: a redirect to it means
+/// a redirect to this site (requirement TK-12).
+pub fn towards_client(
+    headers: &mut HeaderMap,
+    cookies: &Cookies,
+    signed_in: bool,
+    host: &HeaderValue,
+    origin: &Origin,
+) -> Result<(), BadLength> {
     drop_listed_in_connection(headers);
-    // Chunked wins over a length beside it (RFC 9112, section 6.3); both passed on would end the client's connection.
-    if headers.contains_key(TRANSFER_ENCODING) {
+    // Chunked wins over a length beside it; both passed on would end the client's connection.
+    if headers.remove(TRANSFER_ENCODING).is_some() {
         headers.remove(CONTENT_LENGTH);
     }
-    for name in [
-        &CONNECTION,
-        &TRANSFER_ENCODING,
-        &TE,
-        &TRAILER,
-        &UPGRADE,
-        &PROXY_AUTHENTICATE,
-        &PROXY_AUTHORIZATION,
-        &SERVER,
-        // A challenge for the gateway's token is no business of the browser, and would open a password box.
-        &WWW_AUTHENTICATE,
-        // The upstream cannot open this origin to others (requirement CS-05).
-        &ACCESS_CONTROL_ALLOW_ORIGIN,
-        &ACCESS_CONTROL_ALLOW_CREDENTIALS,
-        &ACCESS_CONTROL_ALLOW_HEADERS,
-        &ACCESS_CONTROL_ALLOW_METHODS,
-        &ACCESS_CONTROL_EXPOSE_HEADERS,
-        &ACCESS_CONTROL_MAX_AGE,
-    ] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "x-powered-by", "x-request-id"] {
-        headers.remove(name);
-    }
+    check_length(headers)?;
+    headers.remove(SERVER);
+    remove_where(headers, |name| {
+        matches!(name.as_bytes().first(), Some(b'a' | b'k' | b'p' | b't' | b'u' | b'w' | b'x'))
+            && KEPT_BACK.binary_search(&name).is_ok()
+    });
     cookies.strip_from_response(headers);
+    if let Some(here) = headers.get(LOCATION).and_then(|location| on_this_site(location, host, origin)) {
+        headers.insert(LOCATION, here);
+    }
     // What one person was shown is no other's to see, unless the app says so itself (requirement HD-14).
     if signed_in && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    Ok(())
+}
+
+fn check_length(headers: &HeaderMap) -> Result<(), BadLength> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let is_number =
+        |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) if is_number(length) => Ok(()),
+        _ => Err(BadLength),
+    }
+}
+
+/// The same place on this site, for a redirect to the upstream's own name, which browsers cannot or should not reach.
+fn on_this_site(location: &HeaderValue, host: &HeaderValue, origin: &Origin) -> Option<HeaderValue> {
+    let (location, host) = (location.to_str().ok()?, host.to_str().ok()?);
+    let rest = location.strip_prefix("http://").or_else(|| location.strip_prefix("https://"))?;
+    let path = rest.get(host.len()..).filter(|_| rest[..host.len()].eq_ignore_ascii_case(host))?;
+    let is_whole_host = path.is_empty() || path.starts_with(['/', '?', '#']);
+    is_whole_host.then(|| HeaderValue::from_str(&origin.url(path)).ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::Origin;
     use crate::request_id::RequestIds;
-    use http::header::{COOKIE, EXPECT, FORWARDED};
+    use http::header::{COOKIE, EXPECT, FORWARDED, PROXY_AUTHORIZATION, TE, TRAILER};
 
     fn map(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -188,8 +245,18 @@ mod tests {
         headers
     }
 
+    fn origin() -> Origin {
+        Origin::parse("https://app.example").expect("valid")
+    }
+
     fn cookies() -> Cookies {
-        Cookies::on(&Origin::parse("https://app.example").expect("valid"), false)
+        Cookies::on(&origin(), false)
+    }
+
+    fn client_sees(lines: &[(&str, &str)], signed_in: bool) -> Result<HeaderMap, BadLength> {
+        let mut headers = map(lines);
+        let host = HeaderValue::from_static("10.0.0.7:3001");
+        towards_client(&mut headers, &cookies(), signed_in, &host, &origin()).map(|()| headers)
     }
 
     fn upstream_sees(lines: &[(&str, &str)], authorization: Option<&'static str>) -> HeaderMap {
@@ -198,11 +265,13 @@ mod tests {
             host: &HeaderValue::from_static("127.0.0.1:3001"),
             authorization: authorization.map(HeaderValue::from_static),
             client: &HeaderValue::from_static("192.0.2.1"),
-            public_host: &HeaderValue::from_static("app.example"),
-            public_scheme: &HeaderValue::from_static("https"),
-            request_id: &RequestIds::new().next(),
+            forwarded: &Forwarded {
+                host: HeaderValue::from_static("app.example"),
+                scheme: HeaderValue::from_static("https"),
+            },
+            request_id: RequestIds::new().next(),
         };
-        towards_upstream(&mut headers, &cookies(), &out);
+        towards_upstream(&mut headers, &cookies(), out);
         headers
     }
 
@@ -222,7 +291,10 @@ mod tests {
 
     #[test]
     fn the_dropped_names_are_sorted_and_spelt_right() {
-        assert!(DROPPED.is_sorted());
+        assert!(DROPPED.is_sorted() && KEPT_BACK.is_sorted());
+        for name in DROPPED.into_iter().filter(|name| *name != "host") {
+            assert!(is_dropped(name), "{name}: its first letter is let pass");
+        }
         for name in MUST_DROP {
             assert!(is_dropped(name.as_str()), "{name}");
         }
@@ -309,8 +381,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
         ];
         let seen = upstream_sees(&hop, None);
-        let mut back = map(&hop);
-        towards_client(&mut back, &cookies(), false);
+        let back = client_sees(&hop, false).expect("no length");
         for (name, _) in hop {
             assert!(!seen.contains_key(name) && !back.contains_key(name), "{name}");
         }
@@ -318,25 +389,27 @@ mod tests {
 
     #[test]
     fn an_upstream_cannot_open_the_origin_or_ask_for_passwords_or_set_our_cookies() {
-        let mut headers = map(&[
-            ("access-control-allow-origin", "*"),
-            ("access-control-allow-credentials", "true"),
-            ("www-authenticate", "Basic"),
-            ("server", "x/1.0"),
-            ("x-powered-by", "x"),
-            ("set-cookie", "__Host-gateway-session=evil"),
-            ("set-cookie", "app=1"),
-            ("content-type", "text/plain"),
-        ]);
-        towards_client(&mut headers, &cookies(), false);
+        let headers = client_sees(
+            &[
+                ("access-control-allow-origin", "*"),
+                ("access-control-allow-credentials", "true"),
+                ("www-authenticate", "Basic"),
+                ("server", "x/1.0"),
+                ("x-powered-by", "x"),
+                ("set-cookie", "__Host-gateway-session=evil"),
+                ("set-cookie", "app=1"),
+                ("content-type", "text/plain"),
+            ],
+            false,
+        )
+        .expect("no length");
         assert_eq!(headers, map(&[("set-cookie", "app=1"), ("content-type", "text/plain")]));
     }
 
     #[test]
     fn what_a_session_is_shown_is_not_stored_unless_the_app_says_so() {
         let cache_control = |own: &[(&str, &str)], signed_in| {
-            let mut headers = map(own);
-            towards_client(&mut headers, &cookies(), signed_in);
+            let headers = client_sees(own, signed_in).expect("no length");
             headers.get(CACHE_CONTROL).map(|value| value.to_str().expect("ASCII").to_owned())
         };
         assert_eq!(cache_control(&[], true).as_deref(), Some("no-store"));
@@ -345,5 +418,40 @@ mod tests {
             Some("private, max-age=60")
         );
         assert_eq!(cache_control(&[], false), None);
+    }
+
+    #[test]
+    fn a_redirect_to_the_upstreams_own_name_stays_on_this_site() {
+        let location = |sent: &str| {
+            let seen = client_sees(&[("location", sent)], false).expect("no length");
+            seen[LOCATION].to_str().expect("ASCII").to_owned()
+        };
+        assert_eq!(location("http://10.0.0.7:3001/next?a=b"), "https://app.example/next?a=b");
+        assert_eq!(location("https://10.0.0.7:3001"), "https://app.example");
+        for other in [
+            "/next",
+            "https://elsewhere.example/",
+            "http://10.0.0.7:30011/",
+            "http://10.0.0.7:3001@evil.example/",
+        ] {
+            assert_eq!(location(other), other);
+        }
+    }
+
+    #[test]
+    fn an_answer_whose_length_is_in_doubt_is_refused() {
+        let length = ("content-length", "5");
+        assert!(client_sees(&[length], false).is_ok());
+        for lines in [
+            &[length, length][..],
+            &[length, ("content-length", "6")],
+            &[("content-length", "+5")],
+            &[("content-length", "")],
+        ] {
+            assert_eq!(client_sees(lines, false), Err(BadLength), "{lines:?}");
+        }
+        let chunked =
+            client_sees(&[length, length, ("transfer-encoding", "chunked")], false).expect("chunked wins");
+        assert!(!chunked.contains_key(CONTENT_LENGTH));
     }
 }

@@ -11,6 +11,8 @@ use std::vec::IntoIter;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
 
+use crate::origin::is_loopback_name;
+
 /// The system's resolver for every other name.
 #[derive(Clone)]
 pub(super) struct Resolver {
@@ -33,7 +35,7 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        if is_this_machine(name.as_str()) {
+        if is_loopback_name(name.as_str()) {
             // The port is the connector's matter.
             let both = vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
             return Box::pin(ready(Ok(both.into_iter())));
@@ -41,12 +43,6 @@ impl Service<Name> for Resolver {
         let found = self.system.call(name);
         Box::pin(async move { Ok(found.await?.collect::<Vec<_>>().into_iter()) })
     }
-}
-
-fn is_this_machine(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let name = name.strip_suffix('.').unwrap_or(&name);
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -61,7 +57,7 @@ mod tests {
             assert!(!addresses.is_empty() && addresses.iter().all(|address| address.ip().is_loopback()));
         }
         for name in ["localhost.example", "mylocalhost", "login.example"] {
-            assert!(!is_this_machine(name), "{name}");
+            assert!(!is_loopback_name(name), "{name}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Refreshes against a provider on loopback.
 
+use std::sync::Arc;
+
 use serde_json::{Map, json};
 
 use super::*;

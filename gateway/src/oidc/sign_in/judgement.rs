@@ -11,10 +11,10 @@ use crate::oidc::id_token::{self, ClaimError, IdTokenError};
 use crate::oidc::keys::NoKey;
 use crate::oidc::settings::Settings;
 use crate::oidc::token_endpoint::TokenError;
-use crate::oidc::with_sources;
 use crate::secret::Secret;
 use crate::session::Identity;
 use crate::session::attempt::LoginAttempt;
+use crate::stop::causes;
 use crate::stop::{Reason, Stop, Whose};
 
 /// The code, if the answer is one to this attempt, in time, from the issuer that was asked, and not a no.
@@ -78,9 +78,9 @@ pub(super) fn of_id_token(error: IdTokenError, attempt: &LoginAttempt) -> Stop {
             Stop::failed(Whose::Provider, Reason::ProviderUnavailable, error)
         }
         IdTokenError::Claims(ClaimError::Tenant) => {
-            reject(Reason::TenantNotAllowed, &with_sources(&error), attempt)
+            reject(Reason::TenantNotAllowed, &causes(&error), attempt)
         }
-        _ => reject(Reason::BadIdToken, &with_sources(&error), attempt),
+        _ => reject(Reason::BadIdToken, &causes(&error), attempt),
     }
 }
 

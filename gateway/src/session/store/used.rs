@@ -74,6 +74,11 @@ mod tests {
         LoginAttempt::start("issuer", ScopeSet::default(), ReturnTo::home(), Timestamp(0))
     }
 
+    fn sizes(used: &UsedAttempts) -> (usize, usize) {
+        let seen = used.lock();
+        (seen.keys.len(), seen.order.len())
+    }
+
     #[test]
     fn an_attempt_is_claimed_once() {
         let used = UsedAttempts::default();
@@ -91,7 +96,7 @@ mod tests {
         used.sweep(Timestamp(600));
         assert!(!used.claim(&attempt, Timestamp(600)));
         used.sweep(Timestamp(601));
-        assert!(used.lock().keys.is_empty() && used.lock().order.is_empty());
+        assert_eq!(sizes(&used), (0, 0));
     }
 
     #[test]
@@ -100,6 +105,6 @@ mod tests {
         for _ in 0..CAPACITY + 10 {
             assert!(used.claim(&attempt(), Timestamp(1)));
         }
-        assert_eq!((used.lock().keys.len(), used.lock().order.len()), (CAPACITY, CAPACITY));
+        assert_eq!(sizes(&used), (CAPACITY, CAPACITY));
     }
 }

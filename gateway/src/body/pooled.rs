@@ -1,4 +1,4 @@
-//! An upstream connection on loan. Belongs to one worker: it never leaves its thread, so it needs no lock.
+//! An upstream connection in use, and the pool it goes back to. Belongs to one worker: it never leaves its thread, so it needs no lock.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,24 +9,27 @@ use super::Body;
 
 /// Idle connections to one server, most recently used last.
 #[derive(Default)]
-pub struct Shelf {
+pub struct IdlePool {
     idle: RefCell<Vec<SendRequest<Body>>>,
 }
 
 /// More idle connections than this are closed instead of kept, per worker and server.
 const MAX_IDLE: usize = 256;
 
-impl Shelf {
-    /// An idle connection that can take a request now. Closed ones met on the way are dropped.
+impl IdlePool {
+    /// An idle connection that can take a request now.
     pub fn take(&self) -> Option<SendRequest<Body>> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|connection| !connection.is_closed());
+        // Nearly always the last one. A closed connection is never ready.
         let ready = idle.iter().rposition(SendRequest::is_ready)?;
         Some(idle.remove(ready))
     }
 
     fn put(&self, connection: SendRequest<Body>) {
         let mut idle = self.idle.borrow_mut();
+        if idle.len() >= MAX_IDLE {
+            idle.retain(|connection| !connection.is_closed());
+        }
         if !connection.is_closed() && idle.len() < MAX_IDLE {
             idle.push(connection);
         }
@@ -34,19 +37,19 @@ impl Shelf {
 }
 
 /// A connection in use by one exchange. Dropped, it closes; given back, it serves the next.
-pub struct Lease {
+pub struct Pooled {
     connection: SendRequest<Body>,
-    shelf: Rc<Shelf>,
+    pool: Rc<IdlePool>,
 }
 
-impl Lease {
-    /// Notes which shelf `connection` goes back to.
-    pub fn new(connection: SendRequest<Body>, shelf: Rc<Shelf>) -> Self {
-        Self { connection, shelf }
+impl Pooled {
+    /// Notes which pool `connection` goes back to.
+    pub fn new(connection: SendRequest<Body>, pool: Rc<IdlePool>) -> Self {
+        Self { connection, pool }
     }
 
     /// The exchange ended well: the connection may serve another.
     pub fn give_back(self) {
-        self.shelf.put(self.connection);
+        self.pool.put(self.connection);
     }
 }
