@@ -22,7 +22,7 @@ pub enum Rule {
         /// Values that pass; compared exactly.
         any_of: Vec<Value>,
     },
-    /// Every rule holds. Empty never comes from the configuration.
+    /// Every rule holds. Empty admits nobody.
     All(Vec<Rule>),
     /// At least one rule holds.
     Any(Vec<Rule>),
@@ -41,7 +41,7 @@ impl Rule {
     pub fn is_public(&self) -> bool {
         match self {
             Self::Anyone => true,
-            Self::All(rules) => rules.iter().all(Self::is_public),
+            Self::All(rules) => !rules.is_empty() && rules.iter().all(Self::is_public),
             Self::Any(rules) => rules.iter().any(Self::is_public),
             _ => false,
         }
@@ -58,7 +58,8 @@ impl Rule {
             Self::Claim { name, any_of } => {
                 facts.claim(name).is_some_and(|held| any_of.iter().any(|wanted| has_value(held, wanted)))
             }
-            Self::All(rules) => rules.iter().all(|rule| rule.holds(facts)),
+            // Nothing to hold is nothing granted.
+            Self::All(rules) => !rules.is_empty() && rules.iter().all(|rule| rule.holds(facts)),
             Self::Any(rules) => rules.iter().any(|rule| rule.holds(facts)),
         }
     }
@@ -125,5 +126,6 @@ mod tests {
         assert!(Rule::Any(vec![Rule::SignedIn, Rule::Anyone]).is_public());
         assert!(!Rule::All(vec![Rule::SignedIn, Rule::Anyone]).is_public());
         assert!(!Rule::SignedIn.is_public());
+        assert!(!Rule::All(Vec::new()).is_public() && !Rule::All(Vec::new()).holds(&alice()));
     }
 }

@@ -109,6 +109,7 @@ impl Upstream {
             return Err(Stop::failed(Whose::Upstream, Reason::UpstreamBroken, cause));
         }
         let (mut parts, body) = response.into_parts();
+        parts.version = Version::HTTP_11;
         let signed_in = permit.caller().session().is_some();
         headers::towards_client(&mut parts.headers, cookies, signed_in, &self.servers[turn].host, origin)
             .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;

@@ -23,6 +23,8 @@ use super::parameter;
 const MAX_ATTEMPTS: usize = 8;
 /// The most bytes that all attempts of one browser may take in its `Cookie` header (requirement SI-06).
 const MAX_ATTEMPT_BYTES: usize = 6 * 1024;
+/// The most cookies cleared by one answer; the next one clears more.
+const MAX_CLEARED: usize = 20;
 /// After this many completed sign-ins in a row without a session coming back, the browser keeps no cookies.
 const MAX_ROUNDS: u8 = 2;
 /// The tag of the cookie that counts rounds.
@@ -110,7 +112,9 @@ fn surplus(live: &Live, inbound: &Inbound, size: usize) -> Vec<String> {
             _ => surplus.push(name.to_owned()),
         }
     }
+    kept.reverse();
     kept.sort_by_key(|(started, ..)| std::cmp::Reverse(*started));
+    // Of attempts of one second the later stands later in the header, as browsers send them.
     let mut bytes = size;
     for (position, (_, name, length)) in kept.into_iter().enumerate() {
         bytes += length;
@@ -118,5 +122,6 @@ fn surplus(live: &Live, inbound: &Inbound, size: usize) -> Vec<String> {
             surplus.push(name.to_owned());
         }
     }
+    surplus.truncate(MAX_CLEARED);
     surplus
 }

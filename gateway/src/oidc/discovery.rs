@@ -68,7 +68,10 @@ fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError>
         let found = found.chars().take(200).collect();
         return Err(MetadataError::Issuer { expected: settings.issuer.to_string(), found });
     }
-    let optional = |name| json::optional_text(&members, name)?.map(|text| endpoint(name, text)).transpose();
+    let optional = |name| {
+        let text = json::optional_text(&members, name)?;
+        text.map(|text| endpoint(name, text, &settings.metadata_url)).transpose()
+    };
     let required = |name| optional(name)?.ok_or(MetadataError::Json(JsonError::Missing(name)));
     Ok(Metadata {
         authorization_endpoint: required("authorization_endpoint")?,
@@ -85,10 +88,12 @@ fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError>
     })
 }
 
-fn endpoint(name: &'static str, text: &str) -> Result<Url, MetadataError> {
+/// An endpoint that may be called. Metadata that came by https cannot send secrets to a plain port of this machine.
+fn endpoint(name: &'static str, text: &str, metadata: &Url) -> Result<Url, MetadataError> {
     let url = Url::parse(text).map_err(|_| MetadataError::Endpoint(name))?;
+    let weaker = metadata.scheme() == "https" && url.scheme() != "https";
     let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    if bare && http::is_acceptable(&url) { Ok(url) } else { Err(MetadataError::Endpoint(name)) }
+    if bare && !weaker && http::is_acceptable(&url) { Ok(url) } else { Err(MetadataError::Endpoint(name)) }
 }
 
 fn algorithms(listed: Option<Vec<String>>, settings: &Settings) -> Result<Vec<Algorithm>, MetadataError> {

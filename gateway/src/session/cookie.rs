@@ -115,7 +115,11 @@ impl Cookies {
 
     /// Drops cookies by which an upstream would replace the gateway's.
     pub fn strip_from_response(&self, headers: &mut HeaderMap) {
-        let is_ours = |line: &HeaderValue| self.is_ours(name_of(line.as_bytes()));
+        // Old browsers send a cookie without a name by its value alone: `=name=value` comes back as `name=value`.
+        let is_ours = |line: &HeaderValue| {
+            let line = line.as_bytes().trim_ascii_start();
+            self.is_ours(name_of(line.strip_prefix(b"=").unwrap_or(line)))
+        };
         if !headers.get_all(SET_COOKIE).iter().any(is_ours) {
             return;
         }
@@ -264,6 +268,7 @@ mod tests {
             "__Host-gateway-session=evil; Path=/",
             " __Host-gateway-login-1 =evil",
             "__Host-gateway-session",
+            "=__Host-gateway-session=evil",
         ] {
             headers.append(SET_COOKIE, HeaderValue::from_static(line));
         }

@@ -5,6 +5,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::intake;
 use crate::origin::Origin;
 use crate::request_id::{self, RequestId};
 use crate::session::cookie::Cookies;
@@ -37,7 +38,7 @@ pub struct Outgoing<'a> {
 }
 
 /// Hop-by-hop headers (RFC 9110, section 7.6.1) and those whose value the gateway decides, in lower case, sorted.
-const DROPPED: [&str; 31] = [
+const DROPPED: [&str; 33] = [
     "authorization",
     "client-cert",
     "client-cert-chain",
@@ -49,6 +50,7 @@ const DROPPED: [&str; 31] = [
     "host",
     "http2-settings",
     "keep-alive",
+    "proxy",
     "proxy-authenticate",
     "proxy-authentication-info",
     "proxy-authorization",
@@ -61,26 +63,38 @@ const DROPPED: [&str; 31] = [
     "upgrade",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-host",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
-    "x-original-host",
-    "x-original-url",
     "x-real-ip",
     "x-request-id",
     "x-rewrite-url",
+    "x-scheme",
+    "x-user",
 ];
 
 /// Families of headers by which proxies tell upstreams whom to trust. A client's word is never passed on.
-const DROPPED_PREFIXES: [&str; 8] = [
+const DROPPED_PREFIXES: [&str; 19] = [
     "cf-",
+    "oidc-",
+    "ssl-client-",
+    "tailscale-",
     "x-amzn-oidc-",
     "x-auth-request-",
+    "x-authenticated-",
     "x-client-cert",
     "x-envoy-",
     "x-forwarded-",
+    "x-goog-authenticated-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-original-",
     "x-pomerium-",
     "x-remote-",
+    "x-ssl-",
+    "x-webauth-",
 ];
 
 /// Rewrites a client's headers into those the upstream gets.
@@ -113,16 +127,14 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
 
 fn is_dropped(name: &str) -> bool {
     // No dropped name begins with another letter; most names are done here.
-    if !matches!(
+    let may_be = matches!(
         name.as_bytes().first(),
-        Some(b'a' | b'c' | b'e' | b'f' | b'h' | b'k' | b'p' | b'r' | b't' | b'u' | b'x')
-    ) {
-        return name.contains('_');
-    }
-    name.contains('_')
-        || DROPPED.binary_search(&name).is_ok()
-        || (matches!(name.as_bytes().first(), Some(b'x' | b'c'))
-            && DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        Some(b'a' | b'c' | b'e' | b'f' | b'h' | b'k' | b'o'..=b'p' | b'r'..=b'u' | b'x')
+    );
+    let is_listed = || {
+        DROPPED.binary_search(&name).is_ok() || DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    name.contains('_') || (may_be && is_listed())
 }
 
 /// Removes what `Connection` names, but for headers that carry meaning end to end and are judged by their own rules.
@@ -172,10 +184,10 @@ const KEPT_BACK: [&str; 18] = [
     "x-request-id",
 ];
 
-/// An answer's headers that leave its length open to doubt (RFC 9112, section 6.3).
+/// An answer's headers that leave its length or coding open to doubt (RFC 9112, section 6).
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than one Content-Length, or one that is not a number")]
-pub struct BadLength;
+#[error("more than one Content-Length, one that is not a number, or a Transfer-Encoding other than chunked")]
+pub struct BadFraming;
 
 /// Rewrites an upstream's headers into those the client gets. `host` is the upstream's own name: a redirect to it means
 /// a redirect to this site (requirement TK-12).
@@ -185,13 +197,14 @@ pub fn towards_client(
     signed_in: bool,
     host: &HeaderValue,
     origin: &Origin,
-) -> Result<(), BadLength> {
+) -> Result<(), BadFraming> {
     drop_listed_in_connection(headers);
     // Chunked wins over a length beside it; both passed on would end the client's connection.
-    if headers.remove(TRANSFER_ENCODING).is_some() {
+    if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
-    check_length(headers)?;
+    check_framing(headers)?;
+    headers.remove(TRANSFER_ENCODING);
     headers.remove(SERVER);
     remove_where(headers, |name| {
         matches!(name.as_bytes().first(), Some(b'a' | b'k' | b'p' | b't' | b'u' | b'w' | b'x'))
@@ -208,14 +221,20 @@ pub fn towards_client(
     Ok(())
 }
 
-fn check_length(headers: &HeaderMap) -> Result<(), BadLength> {
+fn check_framing(headers: &HeaderMap) -> Result<(), BadFraming> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // Only this coding was taken off; under any other the bytes would go out unlabelled.
+        let chunked = intake::single(headers, &TRANSFER_ENCODING)
+            .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        return if chunked { Ok(()) } else { Err(BadFraming) };
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let is_number =
         |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(()),
         (Some(length), None) if is_number(length) => Ok(()),
-        _ => Err(BadLength),
+        _ => Err(BadFraming),
     }
 }
 
@@ -253,7 +272,7 @@ mod tests {
         Cookies::on(&origin(), false)
     }
 
-    fn client_sees(lines: &[(&str, &str)], signed_in: bool) -> Result<HeaderMap, BadLength> {
+    fn client_sees(lines: &[(&str, &str)], signed_in: bool) -> Result<HeaderMap, BadFraming> {
         let mut headers = map(lines);
         let host = HeaderValue::from_static("10.0.0.7:3001");
         towards_client(&mut headers, &cookies(), signed_in, &host, &origin()).map(|()| headers)
@@ -292,7 +311,7 @@ mod tests {
     #[test]
     fn the_dropped_names_are_sorted_and_spelt_right() {
         assert!(DROPPED.is_sorted() && KEPT_BACK.is_sorted());
-        for name in DROPPED.into_iter().filter(|name| *name != "host") {
+        for name in DROPPED.into_iter().chain(DROPPED_PREFIXES) {
             assert!(is_dropped(name), "{name}: its first letter is let pass");
         }
         for name in MUST_DROP {
@@ -448,10 +467,13 @@ mod tests {
             &[("content-length", "+5")],
             &[("content-length", "")],
         ] {
-            assert_eq!(client_sees(lines, false), Err(BadLength), "{lines:?}");
+            assert_eq!(client_sees(lines, false), Err(BadFraming), "{lines:?}");
         }
         let chunked =
             client_sees(&[length, length, ("transfer-encoding", "chunked")], false).expect("chunked wins");
         assert!(!chunked.contains_key(CONTENT_LENGTH));
+        for coding in ["gzip, chunked", "xchunked", "gzip", "identity"] {
+            assert_eq!(client_sees(&[("transfer-encoding", coding)], false), Err(BadFraming), "{coding}");
+        }
     }
 }
