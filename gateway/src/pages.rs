@@ -14,7 +14,13 @@ use crate::body::Body;
 use crate::request_id::RequestId;
 
 const TEMPLATE: &str = include_str!("pages/page.html");
-const STYLE: &str = concat!(include_str!("pages/tokens.css"), include_str!("pages/page.css"));
+
+/// The style sheet as it is sent: the comments are for its authors.
+static STYLE: LazyLock<String> = LazyLock::new(|| {
+    let source = concat!(include_str!("pages/tokens.css"), include_str!("pages/page.css"));
+    let kept = source.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, after)| after));
+    kept.collect::<String>().lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+});
 
 /// Nothing but the one style sheet, by its hash; no frame may hold the page (requirement CS-08).
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -49,7 +55,7 @@ impl Page<'_> {
         }
         let status = if self.status.is_success() { String::new() } else { self.status.as_u16().to_string() };
         let html = fill(&[
-            ("style", STYLE),
+            ("style", &STYLE),
             ("title", &escape(self.heading)),
             ("heading", &escape(self.heading)),
             ("message", &escape(self.message)),

@@ -136,9 +136,10 @@ fn status(stop: &Stop) -> StatusCode {
 fn page(stop: &Stop, status: StatusCode, record: &Record<'_>) -> Response<Body> {
     let words = words::about(stop.reason());
     let way_on = way_on(stop);
-    let action = way_on.as_ref().map_or(("/", "Go to the front page"), |(address, label)| (address, label));
-    Page { status, heading: words.title, message: words.advice, actions: &[action] }
-        .render(&record.request_id)
+    let home = ("/", "Go to the front page");
+    let actions: Vec<_> =
+        way_on.iter().map(|(address, label)| (address.as_str(), *label)).chain([home]).collect();
+    Page { status, heading: words.title, message: words.advice, actions: &actions }.render(&record.request_id)
 }
 
 /// Problem details (RFC 9457) with the reason and, where it helps, the address to sign in at.

@@ -4,13 +4,13 @@
  * has a core of its own, and its CPU time is what the kernel says the process used, divided by the requests answered.
  */
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, setPriority, tmpdir } from 'node:os';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { PASSWORD } from '../browser/lib/people.mjs';
-import { ROOT, built, eventually, freePort, start } from '../browser/lib/processes.mjs';
+import { ROOT, built, eventually, freePort, scratch, start } from '../browser/lib/processes.mjs';
 import { Visitor } from '../browser/lib/visitor.mjs';
 
 const PATH = '/api/todolist';
@@ -31,13 +31,12 @@ const cores = availableParallelism();
 const [PROXY_CORE, LOAD_CORE] = cores > 1 ? [0, 1] : [0, 0];
 if (cores === 1) console.log('only one core: the load shares it with the proxy, so latencies mean little');
 
-const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+const folder = scratch('bench');
 const children = [];
 try {
   await main();
 } finally {
   await Promise.all(children.map((child) => child.stop('SIGTERM')));
-  await rm(folder, { recursive: true, force: true });
 }
 
 async function main() {

@@ -3,14 +3,13 @@
  * Once with the code in the query, once posted as a form to a site that is https by name.
  */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { CLIENT_ID, CLIENT_SECRET, startCertified } from './lib/certified.mjs';
-import { built, eventually, freePort, start } from './lib/processes.mjs';
+import { built, eventually, freePort, scratch, start } from './lib/processes.mjs';
 import { Visitor } from './lib/visitor.mjs';
 
 /** Remembers what each request brought and answers with next to nothing. */
@@ -33,14 +32,13 @@ async function startUpstream() {
 }
 
 async function startEverything(mode) {
-  const folder = await mkdtemp(join(tmpdir(), 'certified-'));
+  const folder = scratch('certified');
   const [port, admin, idp] = await Promise.all([freePort(), freePort(), freePort()]);
   const local = `http://localhost:${port}`;
   const site = mode === 'form_post' ? 'https://notes.example.test' : local;
   const upstream = await startUpstream();
   const provider = await startCertified({ port: idp, redirectUri: `${site}/auth/callback`, postLogoutUri: `${site}/auth/signed-out` });
-  await writeFile(join(folder, 'client.secret'), CLIENT_SECRET);
-  await chmod(join(folder, 'client.secret'), 0o600);
+  await writeFile(join(folder, 'client.secret'), CLIENT_SECRET, { mode: 0o600 });
   await writeFile(join(folder, 'gateway.toml'), `
 public_url = "${site}"
 
@@ -99,7 +97,7 @@ csrf     = "origin"
     visitor: () => new Visitor({ [site]: local }),
     async stop() {
       await gateway.stop();
-      await Promise.all([upstream.stop(), provider.stop(), rm(folder, { recursive: true, force: true })]);
+      await Promise.all([upstream.stop(), provider.stop()]);
     },
   };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { ALICE, BOB, add, item, passSignIn, passcode, signIn } from './lib/people.mjs';
+import { eventually } from './lib/processes.mjs';
 import { tokensIn } from './lib/secrets.mjs';
 import { startWatched } from './lib/stack.mjs';
 
@@ -86,10 +87,8 @@ describe('a person', { timeout: 180_000 }, () => {
     // What is removed and not taken back is gone for good once the page is left, even before the notice ends.
     await item(page, 'Answer Priya').getByRole('button', { name: /^Remove/ }).click();
     await page.goto(`${gateway}/auth/signed-out`);
-    await page.waitForFunction(async () => {
-      const answer = await fetch('/api/todolist', { headers: { 'x-csrf': '1' } });
-      return (await answer.json()).items.length === 2;
-    });
+    const left = async () => (await (await context.request.get(`${gateway}/api/todolist`, { headers: { 'x-csrf': '1' } })).json()).items;
+    await eventually(async () => (await left()).length === 2, { what: 'the removal of the item' });
     await page.goto(`${gateway}/todos`);
     await item(page, 'Book the train to York').waitFor();
     assert.equal(await page.locator('.row').count(), 2);
@@ -129,6 +128,7 @@ describe('a person', { timeout: 180_000 }, () => {
       await tab.locator('input[name=email]').waitFor();
     }
     for (const [number, tab] of [...tabs.entries()].reverse()) {
+      await tab.bringToFront(); // Chromium draws tabs in the background once a second only
       await passSignIn(tab, ALICE);
       await tab.getByRole('heading', { name: 'Your list' }).waitFor();
       assert.equal(tab.url(), `${gateway}/todos?tab=${number}`);
@@ -150,6 +150,7 @@ describe('a person', { timeout: 180_000 }, () => {
     const withOld = async () => (await fetch(`${gateway}/api/todolist`, { headers: { cookie: old, 'x-csrf': '1' } })).status;
     assert.equal(await withOld(), 200);
 
+    await page.bringToFront();
     await page.getByRole('button', { name: 'Sign out' }).first().click();
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     assert.equal(new URL(page.url()).pathname, '/auth/signed-out');
@@ -187,6 +188,21 @@ describe('a person', { timeout: 180_000 }, () => {
         assert.equal(await page.getByText(secret).filter({ visible: true }).count(), 0, `${secret} at ${page.url()}`);
       }
     }
+    await context.close();
+  });
+
+  test('signs in and out with scripts switched off', async () => {
+    const context = await all.browser.newContext({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(gateway);
+    await page.getByRole('link', { name: 'Sign in' }).first().click();
+    await passSignIn(page, ALICE);
+    await page.waitForURL(`${gateway}/todos`);
+    const session = async () => (await (await context.request.get(`${gateway}/auth/session`)).json()).signed_in;
+    assert.equal(await session(), true);
+    await page.locator('main').getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    assert.equal(await session(), false);
     await context.close();
   });
 

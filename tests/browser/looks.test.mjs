@@ -25,6 +25,15 @@ describe('every page', { timeout: 300_000 }, () => {
   });
   after(() => all?.stop());
 
+  test('axe finds what is wrong with a page that is wrong', async () => {
+    const page = await all.browser.newPage();
+    await page.goto(`${gateway}/auth/signed-out`);
+    await accessible(page, 'as it is');
+    await page.evaluate(() => document.querySelector('main').append(document.createElement('input')));
+    await assert.rejects(accessible(page, 'with a field that has no label'), /label/);
+    await page.close();
+  });
+
   for (const [screen, options] of Object.entries(SCREENS)) {
     for (const colorScheme of ['light', 'dark']) {
       test(`${screen}, ${colorScheme}`, async () => {
@@ -35,7 +44,7 @@ describe('every page', { timeout: 300_000 }, () => {
           await accessible(page, `${name}, ${screen}, ${colorScheme}`);
           const width = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
           assert.ok(width[0] <= width[1], `${name}, ${screen}: the page is ${width[0]} wide, the screen ${width[1]}`);
-          await picture(page, `${name}-${screen}-${colorScheme}`, { fullPage: true });
+          await picture(page, `${name}-${screen}-${colorScheme}`);
         };
         await strangersPages(page, look);
         await providersPages(page, look);
@@ -97,6 +106,11 @@ describe('every page', { timeout: 300_000 }, () => {
     await look('provider-reset');
     await page.goto(`${idp}/no-such-page`);
     await look('provider-no-such-page');
+
+    await page.goto(`${gateway}/auth/sign-in?return_to=%2Ftodos`);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.waitForURL(`${gateway}/**`);
+    await look('gateway-sign-in-cancelled');
   }
 
   async function personsPages(page, look) {
@@ -114,7 +128,7 @@ describe('every page', { timeout: 300_000 }, () => {
     await page.getByRole('heading', { name: 'Nothing to do' }).waitFor();
     await look('list-empty');
     await page.getByRole('button', { name: 'Add', exact: true }).click();
-    await page.getByText('Write down what needs doing first.').filter({ visible: true }).waitFor();
+    await page.locator('#new-item-error').waitFor();
     await look('list-empty-error');
 
     await add(page, 'Water the plants');
@@ -134,6 +148,13 @@ describe('every page', { timeout: 300_000 }, () => {
     await page.getByRole('button', { name: 'Undo' }).waitFor();
     await look('list-removed');
     await page.getByRole('button', { name: 'Undo' }).click();
+
+    // What the page says when the service behind it is away.
+    await page.route('**/api/todolist?*', (route) => route.abort());
+    await page.reload();
+    await page.getByRole('button', { name: 'Try again' }).waitFor();
+    await look('list-not-loaded');
+    await page.unroute('**/api/todolist?*');
 
     await page.goto(gateway);
     await page.getByRole('heading', { name: /^Hello/ }).waitFor();

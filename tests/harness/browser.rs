@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -177,7 +176,12 @@ impl Browser {
 
     /// Fills in whatever form the provider shows, as the person with that address would. Ends at the site, or at an
     /// address that `stop` knows.
-    async fn go_through_provider(&self, mut visit: Visit, email: &str, stop: fn(&Url) -> bool) -> Result<Visit, Url> {
+    async fn go_through_provider(
+        &self,
+        mut visit: Visit,
+        email: &str,
+        stop: fn(&Url) -> bool,
+    ) -> Result<Visit, Url> {
         for _ in 0..MOST_STEPS {
             if self.is_site(&visit.url) {
                 return Ok(visit);
@@ -221,7 +225,8 @@ impl Browser {
     ) -> Result<Visit, Url> {
         let action = visit.url.join(&form.action).expect("a form's action is an address");
         let fields = form.fields(filled, button);
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let site = if action.origin() == visit.url.origin() { "same-origin" } else { "same-site" };
         let ask = Ask::submit(action.as_str(), &fields)
             .set("sec-fetch-site", site)
@@ -233,9 +238,10 @@ impl Browser {
     async fn follow(&self, ask: Ask, stop: fn(&Url) -> bool) -> Result<Visit, Url> {
         let mut url = self.resolve(&ask.target);
         let mut trail = vec![url.clone()];
-        let mut site = ask.headers.iter().find(|(name, _)| name == "sec-fetch-site").map(|(_, value)| value.clone());
+        let mut site =
+            ask.headers.iter().find(|(name, _)| name == "sec-fetch-site").map(|(_, value)| value.clone());
         let mut reply = self.send_to(ask, &url).await;
-        while let (301 | 302 | 303, Some(location)) = (reply.status.as_u16(), reply.location()) {
+        while let (301..=303, Some(location)) = (reply.status.as_u16(), reply.location()) {
             assert!(trail.len() < MOST_STEPS, "redirected in a circle: {trail:?}");
             let next = url.join(location).expect("a Location is an address");
             // What began on another origin stays foreign, whatever it is redirected to; who typed an address stays so.
@@ -320,7 +326,8 @@ pub(crate) async fn exchange(ask: &Ask, url: &Url) -> Reply {
     assert!(here && url.scheme() == "http", "{url} is not on this computer");
     let port = url.port().unwrap_or(80);
     let asked = format!("{} {url}", ask.method);
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap_or_else(|error| panic!("{asked}: {error}"));
+    let stream =
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap_or_else(|error| panic!("{asked}: {error}"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a fresh connection");
     let driver = tokio::spawn(connection);
     let mut request = http::Request::builder().method(ask.method.as_str()).uri(local(url));
@@ -330,10 +337,14 @@ pub(crate) async fn exchange(ask: &Ask, url: &Url) -> Reply {
     for (name, value) in &ask.headers {
         request = request.header(name.as_str(), value.as_str());
     }
-    let request = request.body(Full::new(ask.body.clone())).unwrap_or_else(|error| panic!("{asked}: {error}"));
+    let request =
+        request.body(Full::new(ask.body.clone())).unwrap_or_else(|error| panic!("{asked}: {error}"));
     let answer = sender.send_request(request).await.unwrap_or_else(|error| panic!("{asked}: {error}"));
     let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map_or_else(|error| panic!("{asked}: {error}"), http_body_util::Collected::to_bytes);
+    let body = body
+        .collect()
+        .await
+        .map_or_else(|error| panic!("{asked}: {error}"), http_body_util::Collected::to_bytes);
     driver.abort();
-    Reply { status: parts.status, headers: parts.headers, body: Bytes::from(body), asked }
+    Reply { status: parts.status, headers: parts.headers, body, asked }
 }

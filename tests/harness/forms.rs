@@ -22,9 +22,20 @@ impl Form {
         self.controls.iter().any(|control| control.name == name && !control.button)
     }
 
+    /// What stands in the input of that name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.controls.iter().find(|control| control.name == name).map(|control| control.value.as_str())
+    }
+
     /// The fields as they would be sent with `filled` typed in and the button `button` pressed, if it has a name.
-    pub(crate) fn fields(&self, filled: &[(&str, &str)], button: Option<(&str, &str)>) -> Vec<(String, String)> {
-        let typed = |name: &str| filled.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    pub(crate) fn fields(
+        &self,
+        filled: &[(&str, &str)],
+        button: Option<(&str, &str)>,
+    ) -> Vec<(String, String)> {
+        let typed = |name: &str| {
+            filled.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
         let inputs = self.controls.iter().filter(|control| !control.button && !control.name.is_empty());
         let mut fields: Vec<(String, String)> = inputs
             .map(|input| (input.name.clone(), typed(&input.name).unwrap_or_else(|| input.value.clone())))
@@ -53,7 +64,10 @@ pub(crate) fn read(html: &str) -> Vec<Form> {
         match name {
             "form" => {
                 inside = true;
-                forms.push(Form { action: attribute(tag, "action").unwrap_or_default(), controls: Vec::new() });
+                forms.push(Form {
+                    action: attribute(tag, "action").unwrap_or_default(),
+                    controls: Vec::new(),
+                });
             }
             "/form" => inside = false,
             "input" | "button" if inside => {
@@ -96,7 +110,11 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

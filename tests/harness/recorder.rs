@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// What it answers unless told otherwise.
-const USUAL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"ok\":true}";
+const USUAL: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"ok\":true}";
 
 /// A running recorder.
 #[derive(Debug)]
@@ -176,7 +177,11 @@ async fn converse(mut stream: TcpStream, connection: usize, shared: Arc<Mutex<Sh
 }
 
 /// The next request on the connection; nothing when the other side is done.
-async fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>, shared: &Mutex<Shared>) -> Option<(String, Vec<u8>)> {
+async fn request(
+    stream: &mut TcpStream,
+    bytes: &mut Vec<u8>,
+    shared: &Mutex<Shared>,
+) -> Option<(String, Vec<u8>)> {
     loop {
         if let Some(head_length) = find(bytes, b"\r\n\r\n").map(|at| at + 4) {
             let head = String::from_utf8_lossy(&bytes[..head_length]).into_owned();
@@ -202,7 +207,11 @@ async fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>, shared: &Mutex<Sha
 fn body_length(head: &str, after: &[u8]) -> Option<usize> {
     let head = head.to_ascii_lowercase();
     if head.contains("\r\ntransfer-encoding:") {
-        return if after.starts_with(b"0\r\n\r\n") { Some(5) } else { find(after, b"\r\n0\r\n\r\n").map(|at| at + 7) };
+        return if after.starts_with(b"0\r\n\r\n") {
+            Some(5)
+        } else {
+            find(after, b"\r\n0\r\n\r\n").map(|at| at + 7)
+        };
     }
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:"));
     let length = length.and_then(|length| length.trim().parse().ok()).unwrap_or(0);

@@ -32,7 +32,11 @@ impl SetCookie {
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let mut parts = line.split(';').map(str::trim);
         let (name, value) = parts.next()?.split_once('=')?;
-        Some(Self { name: name.to_owned(), value: value.to_owned(), attributes: parts.map(str::to_owned).collect() })
+        Some(Self {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            attributes: parts.map(str::to_owned).collect(),
+        })
     }
 
     /// Whether it has this attribute, in whatever case.
@@ -66,7 +70,12 @@ impl Reply {
     /// Fails the test unless it is a redirect, and tells where to.
     #[track_caller]
     pub fn must_redirect(&self) -> &str {
-        assert!(matches!(self.status.as_u16(), 302 | 303), "{} was answered:\n{}", self.asked, self.describe());
+        assert!(
+            matches!(self.status.as_u16(), 302 | 303),
+            "{} was answered:\n{}",
+            self.asked,
+            self.describe()
+        );
         self.location().expect("a redirect has a Location")
     }
 

@@ -32,7 +32,9 @@ impl Kind {
     /// Whether no browser may ever be sent it.
     fn stays_on_the_server(self) -> bool {
         match self {
-            Self::AccessToken | Self::RefreshToken | Self::IdToken | Self::Verifier | Self::ClientSecret => true,
+            Self::AccessToken | Self::RefreshToken | Self::IdToken | Self::Verifier | Self::ClientSecret => {
+                true
+            }
             Self::Code | Self::Cookie | Self::Attempt => false,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use demo::{Addresses, Options, Ports, Stack};
+use demo::{Addresses, Options, Stack};
 use dev_idp::{Endpoint, Faults};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,120 +16,10 @@ use url::Url;
 use crate::ask::Ask;
 use crate::browser::{self, Browser};
 use crate::log::{self, Memory};
+use crate::plan::Plan;
 use crate::reply::Reply;
 use crate::secrets::{Kind, Secrets};
 use crate::wire;
-
-/// How a site differs from the shipped one.
-#[must_use]
-pub struct Plan {
-    options: Options,
-    on_disk: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Plan {
-    /// Nothing differs but ports.
-    ///
-    /// # Panics
-    /// Outside the checkout.
-    pub fn new() -> Self {
-        let root = demo::root().expect("the tests run in the checkout");
-        let mut options = Options::new(&root);
-        options.ports = Ports::ANY;
-        options.data = None;
-        Self { options, on_disk: false }
-    }
-
-    /// Changes the text of the gateway's configuration.
-    pub fn gateway(mut self, edit: impl FnOnce(String) -> String + Send + 'static) -> Self {
-        self.options.edits.gateway(move |text, _| Ok(edit(text)));
-        self
-    }
-
-    /// Replaces a piece of the gateway's configuration, which must be there.
-    pub fn replace(self, piece: &'static str, with: impl Into<String>) -> Self {
-        let with = with.into();
-        self.gateway(move |text| {
-            assert!(text.contains(piece), "gateway.toml holds no {piece:?}");
-            text.replacen(piece, &with, 1)
-        })
-    }
-
-    /// Adds tables at the end of the gateway's configuration.
-    pub fn append(self, toml: impl Into<String>) -> Self {
-        let toml = toml.into();
-        self.gateway(move |text| format!("{text}\n{toml}\n"))
-    }
-
-    /// Changes the provider's tenant.
-    pub fn tenant(mut self, edit: impl FnOnce(&mut dev_idp::Tenant) + Send + 'static) -> Self {
-        self.options.edits.tenant(move |tenant, _| edit(tenant));
-        self
-    }
-
-    /// Changes the to-do service's settings.
-    pub fn todo(mut self, edit: impl FnOnce(&mut todo_service::Config) + Send + 'static) -> Self {
-        self.options.edits.todo(move |config, _| edit(config));
-        self
-    }
-
-    /// People sign in at the provider's face that looks like Entra External ID.
-    pub fn entra(mut self) -> Self {
-        self.options.entra = true;
-        self
-    }
-
-    /// The provider does this wrong from the first request on.
-    pub fn fault(mut self, fault: impl Into<dev_idp::faults::Fault> + Send + 'static) -> Self {
-        self.options.edits.provider(move |provider| provider.faults().set(fault));
-        self
-    }
-
-    /// The provider is away when the gateway starts.
-    pub fn without_provider(mut self) -> Self {
-        self.options.provider = false;
-        self
-    }
-
-    /// The to-do service keeps its data in the site's folder instead of in memory.
-    pub fn on_disk(mut self) -> Self {
-        self.on_disk = true;
-        self
-    }
-
-    /// Starts it.
-    ///
-    /// # Panics
-    /// If it does not start.
-    pub async fn start(self) -> Site {
-        self.try_start().await.unwrap_or_else(|error| panic!("the site does not start: {error:#}"))
-    }
-
-    /// Starts it, or says why not.
-    pub async fn try_start(self) -> anyhow::Result<Site> {
-        let log = log::shared();
-        let log_start = log.len();
-        let folder = tempfile::tempdir()?;
-        let Self { mut options, on_disk } = self;
-        if on_disk {
-            options.data = Some(folder.path().to_owned());
-        }
-        let access = Memory::default();
-        options.access = Arc::new(Mutex::new(access.clone()));
-        let offset = Arc::clone(&options.offset);
-        let stack = Stack::start(options).await?;
-        let secrets = Arc::new(Secrets::default());
-        let site = Site { stack: Some(stack), offset, secrets, access, log_start, folder };
-        site.listen_to_provider();
-        Ok(site)
-    }
-}
 
 /// A running site.
 pub struct Site {
@@ -162,6 +52,24 @@ impl Logs {
 }
 
 impl Site {
+    /// Starts a site with these options, and a folder of its own for data if `on_disk`.
+    pub(crate) async fn run(mut options: Options, on_disk: bool) -> anyhow::Result<Self> {
+        let log = log::shared();
+        let log_start = log.len();
+        let folder = tempfile::tempdir()?;
+        if on_disk {
+            options.data = Some(folder.path().to_owned());
+        }
+        let access = Memory::default();
+        options.access = Arc::new(Mutex::new(access.clone()));
+        let offset = Arc::clone(&options.offset);
+        let stack = Stack::start(options).await?;
+        let secrets = Arc::new(Secrets::default());
+        let site = Self { stack: Some(stack), offset, secrets, access, log_start, folder };
+        site.listen_to_provider();
+        Ok(site)
+    }
+
     /// A site as it is shipped.
     pub async fn start() -> Self {
         Plan::new().start().await
@@ -170,6 +78,15 @@ impl Site {
     /// Where everything is.
     pub fn addresses(&self) -> &Addresses {
         self.stack().addresses()
+    }
+
+    /// Waits until the gateway has found the provider. Nothing needs it but tests that count the provider's requests:
+    /// whoever signs in waits by itself.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    pub async fn ready(&self) {
+        eventually("the gateway is ready", || async { self.admin("/readyz").await.status == 200 }).await;
     }
 
     /// The address of a path of the site.
@@ -338,7 +255,8 @@ impl Site {
                     }
                 }
                 if let Some(authorization) = &seen.authorization {
-                    self.secrets.add(Kind::ClientSecret, authorization.split(' ').next_back().unwrap_or_default());
+                    self.secrets
+                        .add(Kind::ClientSecret, authorization.split(' ').next_back().unwrap_or_default());
                 }
             }
         }
@@ -354,7 +272,8 @@ impl Drop for Site {
             return;
         }
         let events = log::shared().bytes(self.log_start);
-        let found = self.secrets.find_in_log(&self.access.bytes(0)).or_else(|| self.secrets.find_in_log(&events));
+        let found =
+            self.secrets.find_in_log(&self.access.bytes(0)).or_else(|| self.secrets.find_in_log(&events));
         if let Some(found) = found.or_else(|| self.secrets.find_in_sent()) {
             panic!("{found}");
         }
@@ -374,4 +293,45 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut happened: impl
     };
     let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
     assert!(waited.is_ok(), "this did not happen in half a minute: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    async fn site_with_a_sign_in() -> (Site, String) {
+        let site = Site::start().await;
+        site.signed_in("alice@example.com").await;
+        let code = site.secrets().of(Kind::Code).pop_first().expect("a code was spent");
+        (site, code)
+    }
+
+    #[tokio::test]
+    async fn a_site_that_keeps_its_secrets_ends_quietly() {
+        let (site, code) = site_with_a_sign_in().await;
+        assert!(!code.is_empty());
+        drop(site);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a secret (Code) stands in the log: oops")]
+    async fn a_secret_in_the_log_fails_the_test_that_let_it_happen() {
+        let (site, code) = site_with_a_sign_in().await;
+        log::shared()
+            .clone()
+            .write_all(format!("oops {code}\n").as_bytes())
+            .expect("memory takes everything");
+        drop(site);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "a secret (IdToken) was sent to the browser in answer to GET /x")]
+    async fn a_token_sent_to_a_browser_fails_the_test_that_let_it_happen() {
+        let (site, _) = site_with_a_sign_in().await;
+        let token = site.secrets().of(Kind::IdToken).pop_first().expect("an ID token was issued");
+        site.secrets().add_sent("GET /x", token.into_bytes());
+        drop(site);
+    }
 }

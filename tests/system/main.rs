@@ -1,4 +1,30 @@
 //! The whole system, from the outside: every test starts a site of its own and asks it as a browser, a program or an
 //! attacker would. `tests/README.md` says which test shows which requirement.
 
-mod smoke; // temporary
+mod api; // the to-do service, behind and beside the gateway
+mod callback; // the provider's answer
+mod config; // configurations that must not start
+mod consent; // tokens that people must agree to
+mod cookies; // the gateway's cookies
+mod csrf; // requests that other sites make
+mod entra; // the provider as an Entra External ID tenant
+mod files; // static files
+mod headers; // what passes to upstreams and back
+mod http1; // HTTP that only attackers write
+mod id_token; // every check of an ID token
+mod keys; // the provider's signing keys
+mod logs; // what is written down, and what never is
+mod metadata; // the provider's metadata, its absence, health
+mod pages; // what people and programs are told when something is wrong
+mod paths; // one reading of every path
+mod readme; // the table of requirements and tests
+mod redirects; // where people can be sent
+mod session; // how long people stay signed in, and whose session it is
+mod sign_in; // what the provider is asked
+mod sign_out; // here first, then there
+mod sign_up; // new accounts and new passwords
+mod streams; // bodies on their way
+mod support; // words that many tests share
+mod tabs; // many sign-ins at once
+mod token_endpoint; // spending the code
+mod tokens; // access tokens and their renewal

@@ -17,7 +17,14 @@ async fn a_sign_in_asks_for_a_code_with_each_parameter_once() {
     let names: Vec<String> = parameters(&location).into_iter().map(|(name, _)| name).collect();
     let unique: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let expected = [
-        "client_id", "code_challenge", "code_challenge_method", "nonce", "redirect_uri", "response_type", "scope", "state",
+        "client_id",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
     ];
     assert_eq!(unique.iter().copied().collect::<Vec<_>>(), expected);
     assert_eq!(names.len(), expected.len(), "{location}");
@@ -42,7 +49,8 @@ async fn a_thousand_sign_ins_share_no_state_no_nonce_and_no_challenge() {
         let location = Url::parse(reply.must_redirect()).expect("the provider's address");
         for (seen, name) in seen.iter_mut().zip(["state", "nonce", "code_challenge"]) {
             let value = parameter(&location, name);
-            let is_base64url = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            let is_base64url =
+                value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             // 43 characters of base64url are 256 bits.
             assert!(value.len() == 43 && is_base64url, "{name}={value}");
             seen.insert(value);
@@ -66,7 +74,8 @@ async fn the_verifier_is_fresh_long_enough_and_fits_the_challenge() {
         let callback = browser.callback_address("/auth/sign-in", ALICE).await;
         browser.send(Ask::page(callback.as_str())).await.must_be(303);
         let verifier = site.faults().last_token().expect("a token request")["code_verifier"].clone();
-        let challenge = site.faults().last_authorize().expect("an authorization request")["code_challenge"].clone();
+        let challenge =
+            site.faults().last_authorize().expect("an authorization request")["code_challenge"].clone();
         assert!((43..=128).contains(&verifier.len()), "{} characters", verifier.len());
         assert!(verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)));
         assert_eq!(sha256(&verifier), challenge);
@@ -133,12 +142,19 @@ async fn a_foreign_host_is_misdirected_and_named_nowhere() {
         assert!(!reply.text().contains("evil") && reply.set_cookies().is_empty(), "{host}");
     }
     let answer = site
-        .raw(format!("GET http://evil.example/auth/sign-in HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", site.host()))
+        .raw(format!(
+            "GET http://evil.example/auth/sign-in HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            site.host()
+        ))
         .await;
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
     assert!(!answer.contains("evil"), "{answer}");
     // The positive twin: the same absolute form with our own name.
-    let own = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", site.url("/auth/sign-in"), site.host());
+    let own = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        site.url("/auth/sign-in"),
+        site.host()
+    );
     assert!(site.raw(own).await.starts_with("HTTP/1.1 303"));
 }
 
@@ -156,7 +172,9 @@ async fn a_query_neither_adds_nor_overrides_what_the_provider_is_asked() {
     assert_eq!(parameter(&location, "response_type"), "code");
     assert_eq!(parameter(&location, "code_challenge_method"), "S256");
     // What the configuration lets pass does pass, once.
-    let hinted = begin(&site.browser(), "/auth/sign-in?login_hint=alice%40example.com&login_hint=evil&ui_locales=de").await;
+    let hinted =
+        begin(&site.browser(), "/auth/sign-in?login_hint=alice%40example.com&login_hint=evil&ui_locales=de")
+            .await;
     assert_eq!(parameter(&hinted, "login_hint"), ALICE);
     assert_eq!(parameter(&hinted, "ui_locales"), "de");
 }
@@ -175,7 +193,8 @@ async fn only_a_navigation_is_sent_to_the_provider_and_all_else_gets_401() {
         assert!(reply.must_redirect().starts_with(&site.addresses().provider), "{ask:?}");
         assert!(reply.sets(LOGIN), "{ask:?}");
     }
-    let script = |mode: &str, dest: &str| Ask::page("/plain").set("sec-fetch-mode", mode).set("sec-fetch-dest", dest);
+    let script =
+        |mode: &str, dest: &str| Ask::page("/plain").set("sec-fetch-mode", mode).set("sec-fetch-dest", dest);
     let others = [
         Ask::fetch("GET", "/plain"),
         Ask::fetch("POST", "/plain"),
@@ -192,7 +211,6 @@ async fn only_a_navigation_is_sent_to_the_provider_and_all_else_gets_401() {
         script("navigate", "embed"),
         Ask::page("/plain").set("sec-purpose", "prefetch"),
         Ask::page("/plain").set("sec-purpose", "prefetch;prerender"),
-        Ask::page("/plain").set("purpose", "prefetch"),
     ];
     for ask in others {
         let reply = browser.send(ask.clone()).await;
@@ -251,4 +269,25 @@ async fn creating_an_account_asks_the_provider_for_it() {
     let location = begin(&old.browser(), "/auth/sign-up").await;
     assert_eq!(location.path(), "/authorize");
     assert_eq!(old.requests(Endpoint::Token), 0);
+}
+
+#[tokio::test]
+async fn frames_prefetches_and_scripts_cannot_begin_a_sign_in_by_its_address() {
+    let site = Site::start().await;
+    let browser = site.browser();
+    for path in ["/auth/sign-in", "/auth/sign-up"] {
+        let refused = [
+            Ask::page(path).set("sec-fetch-dest", "iframe"),
+            Ask::page(path).set("sec-fetch-mode", "no-cors").set("sec-fetch-dest", "image"),
+            Ask::page(path).set("sec-purpose", "prefetch"),
+            Ask::fetch("GET", path),
+        ];
+        for ask in refused {
+            let reply = browser.send(ask.clone()).await;
+            assert_eq!(reply.status, 401, "{ask:?}");
+            assert!(reply.location().is_none() && !reply.sets(LOGIN), "{ask:?}");
+        }
+        assert!(browser.send(Ask::page(path)).await.sets(LOGIN));
+        browser.send(Ask::bare("POST", path)).await.must_be(405);
+    }
 }

@@ -69,7 +69,8 @@ pub(crate) fn parameter(url: &Url, name: &str) -> String {
 
 /// The address with a parameter replaced, added or (with nothing) taken away.
 pub(crate) fn with_parameter(url: &Url, name: &str, value: Option<&str>) -> Url {
-    let kept: Vec<(String, String)> = parameters(url).into_iter().filter(|(found, _)| found != name).collect();
+    let kept: Vec<(String, String)> =
+        parameters(url).into_iter().filter(|(found, _)| found != name).collect();
     let mut changed = url.clone();
     changed.query_pairs_mut().clear().extend_pairs(kept);
     if let Some(value) = value {
@@ -121,7 +122,8 @@ pub(crate) fn claims(token: &str) -> Value {
 /// The claims of the token in an `Authorization: Bearer …` header that the upstream saw.
 #[track_caller]
 pub(crate) fn bearer(seen: &harness::Seen) -> Value {
-    let authorization = seen.value("authorization").unwrap_or_else(|| panic!("one Authorization: {}", seen.head));
+    let authorization =
+        seen.value("authorization").unwrap_or_else(|| panic!("one Authorization: {}", seen.head));
     claims(authorization.strip_prefix("Bearer ").expect("a bearer token"))
 }
 

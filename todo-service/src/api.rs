@@ -67,9 +67,8 @@ impl FromRequestParts<App> for ItemId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let Path(text) = Path::<String>::from_request_parts(parts, app)
-            .await
-            .map_err(|_| Problem::no_such_item())?;
+        let Path(text) =
+            Path::<String>::from_request_parts(parts, app).await.map_err(|_| Problem::no_such_item())?;
         guid(&text).map(Self).ok_or_else(Problem::no_such_item)
     }
 }
@@ -100,13 +99,8 @@ async fn list(
     let asked = page::parse(query.as_deref().unwrap_or_default())?;
     let found = app.todos.list(&permit, asked.after, asked.limit).await?;
     let next = found.next.map(page::cursor);
-    let link = next
-        .as_ref()
-        .map(|next| format!("<{LIST}?limit={}&after={next}>; rel=\"next\"", asked.limit));
-    let page = ItemPage {
-        items: found.items.iter().map(Item::from).collect(),
-        next,
-    };
+    let link = next.as_ref().map(|next| format!("<{LIST}?limit={}&after={next}>; rel=\"next\"", asked.limit));
+    let page = ItemPage { items: found.items.iter().map(Item::from).collect(), next };
     let mut response = Json(page).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);

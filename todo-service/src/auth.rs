@@ -48,19 +48,10 @@ impl Authenticator {
             .iter()
             .map(|settings| {
                 let keys = Arc::new(KeyCache::new(settings, client.clone(), timeout, clock.clone()));
-                (
-                    settings.issuer.clone(),
-                    TrustedIssuer {
-                        settings: settings.clone(),
-                        keys,
-                    },
-                )
+                (settings.issuer.clone(), TrustedIssuer { settings: settings.clone(), keys })
             })
             .collect();
-        Self {
-            issuers,
-            clock: clock.clone(),
-        }
+        Self { issuers, clock: clock.clone() }
     }
 
     /// The story of a token. Each step returns what the next one needs; nothing is believed before `verify`.

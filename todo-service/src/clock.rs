@@ -18,9 +18,7 @@ impl Clock {
 
     /// The system clock moved by `offset` seconds, read anew at each call.
     pub fn shifted(offset: Arc<AtomicI64>) -> Self {
-        Self {
-            offset_seconds: offset,
-        }
+        Self { offset_seconds: offset }
     }
 
     /// Unix seconds.
@@ -35,10 +33,7 @@ impl Clock {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the system clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
 fn system_millis() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),

@@ -49,14 +49,9 @@ pub struct ConfigProblem {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let in_file = |error: ConfigError| ConfigError {
-            file: Some(path.display().to_string()),
-            ..error
-        };
+        let in_file = |error: ConfigError| ConfigError { file: Some(path.display().to_string()), ..error };
         let text = std::fs::read_to_string(path).map_err(|error| {
-            in_file(ConfigError::of(vec![ConfigProblem::whole(format!(
-                "cannot be read: {error}"
-            ))]))
+            in_file(ConfigError::of(vec![ConfigProblem::whole(format!("cannot be read: {error}"))]))
         })?;
         Self::parse(&text).map_err(in_file)
     }
@@ -69,10 +64,8 @@ impl Config {
             let listen = listen.and_then(|text| root.parsed("listen", &text, socket_address, &mut problems));
             let database = root.text("database", &mut problems);
             let provider_timeout = root.optional_number("provider_timeout", &mut problems);
-            let issuers = root
-                .tables("issuers", &mut problems)
-                .into_iter()
-                .map(|table| issuer(table, &mut problems));
+            let issuers =
+                root.tables("issuers", &mut problems).into_iter().map(|table| issuer(table, &mut problems));
             let issuers: Vec<_> = issuers.collect();
             root.finish(&mut problems);
             let config = Self {
@@ -102,11 +95,7 @@ impl Config {
             let found = issuer.problems().into_iter();
             problems.extend(found.map(|problem| ConfigProblem::new(named(problem.key), problem.message)));
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError::of(problems))
-        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::of(problems)) }
     }
 
     /// What is wrong apart from the issuers one by one.
@@ -120,20 +109,14 @@ impl Config {
             problems.push(ConfigProblem::new("database", fix));
         }
         if self.provider_timeout.is_zero() || self.provider_timeout > Duration::from_secs(10) {
-            problems.push(ConfigProblem::new(
-                "provider_timeout",
-                "must be 1 to 10 (seconds)",
-            ));
+            problems.push(ConfigProblem::new("provider_timeout", "must be 1 to 10 (seconds)"));
         }
         if self.issuers.is_empty() {
             let fix = "is missing: add an [[issuers]] entry for whoever makes the access tokens";
             problems.push(ConfigProblem::new("issuers", fix));
         }
         for (number, issuer) in self.issuers.iter().enumerate() {
-            if self.issuers[..number]
-                .iter()
-                .any(|earlier| earlier.issuer == issuer.issuer)
-            {
+            if self.issuers[..number].iter().any(|earlier| earlier.issuer == issuer.issuer) {
                 let fix = format!(
                     "entry {} repeats the issuer {:?}; join the two entries",
                     number + 1,
@@ -181,9 +164,7 @@ fn issuer(mut table: Section, problems: &mut Vec<ConfigProblem>) -> Option<Issue
     };
     for problem in issuer.problems() {
         // A list that became empty because its entries were refused has been reported already.
-        let reported = problems[..known]
-            .iter()
-            .any(|earlier| earlier.key == table.name_of(problem.key));
+        let reported = problems[..known].iter().any(|earlier| earlier.key == table.name_of(problem.key));
         if !reported {
             problems.push(table.problem(problem.key, problem.message));
         }
@@ -219,11 +200,7 @@ fn read_scope_claim(text: &str) -> Result<ScopeClaim, String> {
 
 impl ConfigProblem {
     fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            line: None,
-            key: key.into(),
-            message: message.into(),
-        }
+        Self { line: None, key: key.into(), message: message.into() }
     }
 
     fn whole(message: impl Into<String>) -> Self {
@@ -246,16 +223,8 @@ impl fmt::Display for ConfigError {
         let file = self.file.as_deref().unwrap_or("configuration");
         for (number, problem) in self.problems.iter().enumerate() {
             let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let key = if problem.key.is_empty() {
-                String::new()
-            } else {
-                format!(" {}", problem.key)
-            };
-            let end = if number + 1 < self.problems.len() {
-                "\n"
-            } else {
-                ""
-            };
+            let key = if problem.key.is_empty() { String::new() } else { format!(" {}", problem.key) };
+            let end = if number + 1 < self.problems.len() { "\n" } else { "" };
             write!(formatter, "{file}{line}:{key} {}{end}", problem.message)?;
         }
         Ok(())

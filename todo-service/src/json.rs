@@ -36,12 +36,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
 fn value(bytes: &[u8]) -> Result<Value, JsonFault> {
     let fault = Cell::new(JsonFault::Malformed);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict {
-        depth: 0,
-        fault: &fault,
-    }
-    .deserialize(&mut reader)
-    .map_err(|_| fault.get())?;
+    let value = Strict { depth: 0, fault: &fault }.deserialize(&mut reader).map_err(|_| fault.get())?;
     reader.end().map_err(|_| JsonFault::Malformed)?;
     Ok(value)
 }
@@ -63,10 +58,7 @@ impl Strict<'_> {
         if self.depth == MAX_DEPTH {
             return Err(self.refuse(JsonFault::TooDeep));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -102,9 +94,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -151,10 +141,7 @@ mod tests {
     #[test]
     fn a_repeated_member_is_refused_at_any_depth() {
         assert_eq!(object(br#"{"a":1,"a":1}"#), Err(JsonFault::DuplicateMember));
-        assert_eq!(
-            object(br#"{"x":[{"a":1,"\u0061":2}]}"#),
-            Err(JsonFault::DuplicateMember)
-        );
+        assert_eq!(object(br#"{"x":[{"a":1,"\u0061":2}]}"#), Err(JsonFault::DuplicateMember));
         assert!(object(br#"{"x":[{"a":1,"b":2}]}"#).is_ok());
     }
 
@@ -181,16 +168,8 @@ mod tests {
         ] {
             assert_eq!(object(text.as_bytes()), Err(JsonFault::Malformed), "{text:?}");
         }
-        assert_eq!(
-            object(b"{\"a\":\"\\ud800\"}"),
-            Err(JsonFault::Malformed),
-            "a lone surrogate"
-        );
-        assert_eq!(
-            object(b"{\"a\":\"\xff\"}"),
-            Err(JsonFault::Malformed),
-            "not UTF-8"
-        );
+        assert_eq!(object(b"{\"a\":\"\\ud800\"}"), Err(JsonFault::Malformed), "a lone surrogate");
+        assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(JsonFault::Malformed), "not UTF-8");
         assert_eq!(object(b"[]"), Err(JsonFault::NotAnObject));
         assert!(object(b" {} \n").is_ok());
     }

@@ -81,11 +81,7 @@ struct KeyRing(Arc<Authenticator>);
 /// Starts the service, inside a tokio runtime. Needs no issuer to be reachable: until keys can be had, protected
 /// calls get 503.
 pub async fn start(options: Options) -> Result<Running, StartError> {
-    let Options {
-        listener,
-        config,
-        clock,
-    } = options;
+    let Options { listener, config, clock } = options;
     // Somebody else in this process may have installed the same provider already.
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     config.check()?;
@@ -94,34 +90,17 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let base_url = format!("http://{}", listener.local_addr()?);
     let client = auth::http_client()?;
-    let auth = Arc::new(Authenticator::new(
-        &config.issuers,
-        &client,
-        config.provider_timeout,
-        &clock,
-    ));
+    let auth = Arc::new(Authenticator::new(&config.issuers, &client, config.provider_timeout, &clock));
     let todos = Arc::new(Todos::open(&config.database, clock).await?);
-    let router = seal::around(api::router(App {
-        auth: Arc::clone(&auth),
-        todos: Arc::clone(&todos),
-    }));
+    let router = seal::around(api::router(App { auth: Arc::clone(&auth), todos: Arc::clone(&todos) }));
 
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(async move {
         server::serve(listener, router, stopped).await;
         todos.close().await;
     });
-    tracing::info!(
-        url = base_url,
-        issuers = config.issuers.len(),
-        "to-do service listening"
-    );
-    Ok(Running {
-        base_url,
-        stop,
-        serving: Some(serving),
-        keys: KeyRing(auth),
-    })
+    tracing::info!(url = base_url, issuers = config.issuers.len(), "to-do service listening");
+    Ok(Running { base_url, stop, serving: Some(serving), keys: KeyRing(auth) })
 }
 
 impl Running {

@@ -38,12 +38,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))?;
     let mut signals = Signals::new().context("cannot listen to signals")?;
-    let running = start(Options {
-        listener,
-        config,
-        clock: Clock::system(),
-    })
-    .await?;
+    let running = start(Options { listener, config, clock: Clock::system() }).await?;
     signals.until_stopped(&running).await;
     tokio::select! {
         () = running.stop() => Ok(()),

@@ -70,11 +70,7 @@ impl Realm {
 
     /// Reads a subject that belongs to this realm; `None` when it cannot be one.
     pub(crate) fn subject(&self, text: &str) -> Option<Subject> {
-        if self.is_tenant() {
-            guid(text).map(Subject::object)
-        } else {
-            Subject::plain(text)
-        }
+        if self.is_tenant() { guid(text).map(Subject::object) } else { Subject::plain(text) }
     }
 }
 
@@ -125,10 +121,7 @@ mod tests {
     fn a_guid_is_compared_canonically_and_odd_spellings_are_refused() {
         let upper = "A1B2C3D4-0000-4000-8000-00000000ABCD";
         assert_eq!(guid(upper), guid(&upper.to_lowercase()));
-        assert_eq!(
-            Subject::object(guid(upper).expect("a guid")).as_str(),
-            upper.to_lowercase()
-        );
+        assert_eq!(Subject::object(guid(upper).expect("a guid")).as_str(), upper.to_lowercase());
         for odd in [
             "",
             "a1b2c3d400004000800000000000abcd",

@@ -33,83 +33,49 @@ pub(crate) enum Kind {
 impl Kind {
     fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::AuthenticationRequired => (
-                StatusCode::UNAUTHORIZED,
-                "authentication-required",
-                "An access token is needed",
-            ),
-            Self::InvalidToken => (
-                StatusCode::UNAUTHORIZED,
-                "invalid-token",
-                "The access token was refused",
-            ),
-            Self::InvalidAuthorization => (
-                StatusCode::BAD_REQUEST,
-                "invalid-authorization",
-                "The Authorization header is malformed",
-            ),
-            Self::InsufficientScope => (
-                StatusCode::FORBIDDEN,
-                "insufficient-scope",
-                "A permission is missing",
-            ),
-            Self::ClientNotAllowed => (
-                StatusCode::FORBIDDEN,
-                "client-not-allowed",
-                "This client may not call this API",
-            ),
+            Self::AuthenticationRequired => {
+                (StatusCode::UNAUTHORIZED, "authentication-required", "An access token is needed")
+            }
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid-token", "The access token was refused"),
+            Self::InvalidAuthorization => {
+                (StatusCode::BAD_REQUEST, "invalid-authorization", "The Authorization header is malformed")
+            }
+            Self::InsufficientScope => {
+                (StatusCode::FORBIDDEN, "insufficient-scope", "A permission is missing")
+            }
+            Self::ClientNotAllowed => {
+                (StatusCode::FORBIDDEN, "client-not-allowed", "This client may not call this API")
+            }
             Self::NoOwner => (StatusCode::FORBIDDEN, "no-owner", "The access token names nobody"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "The method is not allowed here",
-            ),
-            Self::MalformedRequest => (
-                StatusCode::BAD_REQUEST,
-                "malformed-request",
-                "The request is malformed",
-            ),
-            Self::OwnerNotSettable => (
-                StatusCode::BAD_REQUEST,
-                "owner-not-settable",
-                "The owner cannot be set",
-            ),
-            Self::Validation => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "validation",
-                "Some of what was sent is not valid",
-            ),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here")
+            }
+            Self::MalformedRequest => {
+                (StatusCode::BAD_REQUEST, "malformed-request", "The request is malformed")
+            }
+            Self::OwnerNotSettable => {
+                (StatusCode::BAD_REQUEST, "owner-not-settable", "The owner cannot be set")
+            }
+            Self::Validation => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Some of what was sent is not valid")
+            }
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",
                 "The item has changed in the meantime",
             ),
-            Self::RequestTimeout => (
-                StatusCode::REQUEST_TIMEOUT,
-                "request-timeout",
-                "The request took too long",
-            ),
-            Self::ContentTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "content-too-large",
-                "The body is too large",
-            ),
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body must be JSON",
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong here",
-            ),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "Not available just now",
-            ),
+            Self::RequestTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request took too long")
+            }
+            Self::ContentTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "content-too-large", "The body is too large")
+            }
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON")
+            }
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available just now"),
         }
     }
 
@@ -142,11 +108,7 @@ impl FieldError {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            field: field.into(),
-            code,
-            detail: detail.into(),
-        }
+        Self { field: field.into(), code, detail: detail.into() }
     }
 }
 
@@ -164,23 +126,13 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, reason: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-            errors: Vec::new(),
-            reason,
-            challenge: None,
-            retry_after: None,
-        }
+        Self { kind, detail: detail.into(), errors: Vec::new(), reason, challenge: None, retry_after: None }
     }
 
     /// 422 with what is wrong where.
     pub(crate) fn validation(errors: Vec<FieldError>) -> Self {
         let detail = "Correct the fields named in `errors` and send the request again.";
-        Self {
-            errors,
-            ..Self::new(Kind::Validation, "validation", detail)
-        }
+        Self { errors, ..Self::new(Kind::Validation, "validation", detail) }
     }
 
     /// The same answer for an item that never was, is gone, or is somebody else's.
@@ -199,17 +151,11 @@ impl Problem {
     }
 
     pub(crate) fn challenged(self, challenge: &'static str) -> Self {
-        Self {
-            challenge: Some(challenge),
-            ..self
-        }
+        Self { challenge: Some(challenge), ..self }
     }
 
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
-        Self {
-            retry_after: Some(seconds),
-            ..self
-        }
+        Self { retry_after: Some(seconds), ..self }
     }
 
     pub(crate) fn reason(&self) -> &'static str {
@@ -235,9 +181,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind.facts().0.into_response();
         if let Some(challenge) = self.challenge {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -274,11 +218,8 @@ mod tests {
 
     #[test]
     fn a_document_has_the_members_of_rfc_9457_and_the_request_id() {
-        let problem = Problem::validation(vec![FieldError::new(
-            "description",
-            "empty",
-            "Say what is to be done.",
-        )]);
+        let problem =
+            Problem::validation(vec![FieldError::new("description", "empty", "Say what is to be done.")]);
         let json = serde_json::to_value(problem.document("r-1")).expect("serialises");
         assert_eq!(json["type"], "urn:problem:todo-service:validation");
         assert_eq!(json["status"], 422);

@@ -31,9 +31,7 @@ impl RequestId {
 
 fn is_well_formed(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 #[cfg(test)]
@@ -58,15 +56,7 @@ mod tests {
 
     #[test]
     fn any_other_id_is_replaced() {
-        for bad in [
-            &[][..],
-            &[""],
-            &["a b"],
-            &["a;b"],
-            &["<b>"],
-            &["a", "b"],
-            &[&"x".repeat(65)],
-        ] {
+        for bad in [&[][..], &[""], &["a b"], &["a;b"], &["<b>"], &["a", "b"], &[&"x".repeat(65)]] {
             let id = id_for(bad);
             assert!(is_well_formed(id.as_str()) && id.as_str().len() == 32, "{bad:?}");
         }

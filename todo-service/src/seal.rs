@@ -21,27 +21,16 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 
 /// On every answer. There are no CORS headers, so no browser page of another origin can read anything.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    ),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
 /// Puts the seal around a router.
 pub(crate) fn around(router: Router) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(after_panic))
-        .layer(middleware::from_fn(seal))
+    router.layer(CatchPanicLayer::custom(after_panic)).layer(middleware::from_fn(seal))
 }
 
 async fn seal(request: Request, next: Next) -> Response {
@@ -89,12 +78,8 @@ fn written_out(mut response: Response, id: &RequestId) -> (Response, &'static st
 fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response {
     // The panic hook has written its text to the error output; the caller learns nothing of it.
     tracing::error!("a request handler panicked");
-    Problem::new(
-        Kind::Internal,
-        "panic",
-        "The request could not be answered. It is safe to look at the log.",
-    )
-    .into_response()
+    Problem::new(Kind::Internal, "panic", "The request could not be answered. It is safe to look at the log.")
+        .into_response()
 }
 
 /// Methods are free text; only the usual ones are worth a log line.
@@ -133,21 +118,12 @@ mod tests {
         async fn broken() -> StatusCode {
             panic!("a secret detail")
         }
-        let router = Router::new()
-            .route("/fine", get(async || Json(1)))
-            .route("/broken", get(broken));
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(Body::empty())
-            .expect("a request");
+        let router = Router::new().route("/fine", get(async || Json(1))).route("/broken", get(broken));
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
         let response = around(router).oneshot(request).await.expect("infallible");
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        (
-            Response::from_parts(head, ()),
-            serde_json::from_slice(&body).unwrap_or_default(),
-        )
+        (Response::from_parts(head, ()), serde_json::from_slice(&body).unwrap_or_default())
     }
 
     #[tokio::test]
@@ -164,20 +140,14 @@ mod tests {
     #[tokio::test]
     async fn errors_of_the_framework_become_problems_too() {
         let (response, body) = answer("/nowhere", Method::GET).await;
-        assert_eq!(
-            (response.status(), &body["status"]),
-            (StatusCode::NOT_FOUND, &serde_json::json!(404))
-        );
+        assert_eq!((response.status(), &body["status"]), (StatusCode::NOT_FOUND, &serde_json::json!(404)));
         let (response, body) = answer("/fine", Method::POST).await;
         assert_eq!(
             (response.status(), &body["status"]),
             (StatusCode::METHOD_NOT_ALLOWED, &serde_json::json!(405))
         );
         assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
-        assert_eq!(
-            response.headers()[request_id::HEADER],
-            body["request_id"].as_str().expect("an id")
-        );
+        assert_eq!(response.headers()[request_id::HEADER], body["request_id"].as_str().expect("an id"));
     }
 
     #[tokio::test]
@@ -187,11 +157,7 @@ mod tests {
             for (name, value) in SECURITY_HEADERS {
                 assert_eq!(response.headers()[&name], value, "{path}");
             }
-            assert!(
-                !response
-                    .headers()
-                    .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-            );
+            assert!(!response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
         }
     }
 }

@@ -99,11 +99,7 @@ pub(crate) struct Todos {
 impl Todos {
     /// Opens the database, creating or migrating it as needed.
     pub(crate) async fn open(database: &str, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self {
-            store: Store::open(database).await?,
-            clock,
-            ids: Mutex::new(ContextV7::new()),
-        })
+        Ok(Self { store: Store::open(database).await?, clock, ids: Mutex::new(ContextV7::new()) })
     }
 
     pub(crate) async fn list(
@@ -121,27 +117,14 @@ impl Todos {
     }
 
     pub(crate) async fn get(&self, permit: &ReadPermit, id: Uuid) -> Result<Todo, TodoError> {
-        self.store
-            .get(permit.reach(), id)
-            .await?
-            .ok_or(TodoError::Missing)
+        self.store.get(permit.reach(), id).await?.ok_or(TodoError::Missing)
     }
 
     pub(crate) async fn create(&self, permit: &WritePermit, draft: Draft) -> Result<Todo, TodoError> {
         let owner = owner_of(permit.reach(), draft.owner.as_deref())?;
         let (id, now) = self.new_id();
-        let Draft {
-            description, done, ..
-        } = draft;
-        let todo = Todo {
-            id,
-            owner,
-            description,
-            done,
-            created: now,
-            updated: now,
-            version: 1,
-        };
+        let Draft { description, done, .. } = draft;
+        let todo = Todo { id, owner, description, done, created: now, updated: now, version: 1 };
         let outcome = self.store.insert(&todo).await.map_err(TodoError::from);
         audit(permit, "create", id, Some(&todo.owner), outcome.as_ref().err());
         outcome.map(|()| todo)
@@ -156,13 +139,7 @@ impl Todos {
         expected: &Expected,
     ) -> Result<Todo, TodoError> {
         let outcome = self.try_change(permit.reach(), id, change, expected).await;
-        audit(
-            permit,
-            "change",
-            id,
-            outcome.as_ref().ok().map(|todo| &todo.owner),
-            outcome.as_ref().err(),
-        );
+        audit(permit, "change", id, outcome.as_ref().ok().map(|todo| &todo.owner), outcome.as_ref().err());
         outcome
     }
 
@@ -173,13 +150,7 @@ impl Todos {
         expected: &Expected,
     ) -> Result<(), TodoError> {
         let outcome = self.try_remove(permit.reach(), id, expected).await;
-        audit(
-            permit,
-            "remove",
-            id,
-            outcome.as_ref().ok(),
-            outcome.as_ref().err(),
-        );
+        audit(permit, "remove", id, outcome.as_ref().ok(), outcome.as_ref().err());
         outcome.map(|_| ())
     }
 
@@ -227,11 +198,7 @@ impl Todos {
 
     async fn expect(&self, reach: &Reach, id: Uuid, expected: &Expected) -> Result<Todo, TodoError> {
         let todo = self.store.get(reach, id).await?.ok_or(TodoError::Missing)?;
-        if expected.accepts(todo.version) {
-            Ok(todo)
-        } else {
-            Err(TodoError::Stale)
-        }
+        if expected.accepts(todo.version) { Ok(todo) } else { Err(TodoError::Stale) }
     }
 
     fn new_id(&self) -> (Uuid, i64) {
@@ -251,10 +218,7 @@ fn owner_of(reach: &Reach, named: Option<&str>) -> Result<Owner, TodoError> {
         (Reach::Realm(_), None) => Err(TodoError::OwnerNeeded),
         (Reach::Realm(realm), Some(named)) => {
             let subject = realm.subject(named).ok_or(TodoError::OwnerInvalid)?;
-            Ok(Owner {
-                realm: realm.clone(),
-                subject,
-            })
+            Ok(Owner { realm: realm.clone(), subject })
         }
     }
 }

@@ -6,7 +6,7 @@
  */
 import { accountView } from './account.js';
 import { Changes } from './changes.js';
-import { focusOn, fromTemplate, need, part } from './dom.js';
+import { announce, focusOn, fromTemplate, need, part } from './dom.js';
 import { Drafts } from './drafts.js';
 import { Expiry } from './expiry.js';
 import { helloView, welcomeView } from './home.js';
@@ -112,6 +112,8 @@ function forgetPerson() {
   removals.abandon();
   toast.dismiss();
   list.reset();
+  // The last words spoken may name what was on the list.
+  announce('');
 }
 
 /** Signing out on purpose waits for what was promised, leaves nothing behind and needs no explanation afterwards. */

@@ -72,7 +72,10 @@ pub struct Edits {
 
 impl Edits {
     /// Changes the text of the gateway's configuration.
-    pub fn gateway(&mut self, edit: impl FnOnce(String, &Addresses) -> anyhow::Result<String> + Send + 'static) {
+    pub fn gateway(
+        &mut self,
+        edit: impl FnOnce(String, &Addresses) -> anyhow::Result<String> + Send + 'static,
+    ) {
         self.gateway.push(Box::new(edit));
     }
 

@@ -114,7 +114,11 @@ impl Reserved {
             return Ok(Self { part, port: wanted, _socket: None });
         }
         let socket = bind(0).map_err(taken)?;
-        let port = socket.local_addr().ok().and_then(|address| address.as_socket()).map_or(0, |address| address.port());
+        let port = socket
+            .local_addr()
+            .ok()
+            .and_then(|address| address.as_socket())
+            .map_or(0, |address| address.port());
         Ok(Self { part, port, _socket: Some(socket) })
     }
 

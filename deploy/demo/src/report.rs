@@ -69,7 +69,9 @@ mod tests {
     #[test]
     fn people_read_where_to_go_and_how_to_stop() {
         let text = welcome(&addresses());
-        for part in ["http://localhost:3000", "alice@example.com", "correct-horse-battery", "/mailbox", "Ctrl-C"] {
+        for part in
+            ["http://localhost:3000", "alice@example.com", "correct-horse-battery", "/mailbox", "Ctrl-C"]
+        {
             assert!(text.contains(part), "{part}");
         }
     }

@@ -72,8 +72,10 @@ impl ReservedPorts {
 impl Stack {
     /// Starts everything. A port that is taken is a [`Taken`] at the root of the error.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options { ports, files, data, offset, entra, faults, provider, access, edits, progress } = options;
-        let Edits { gateway: gateway_edits, todo: todo_edits, tenant: tenant_edits, provider: set_up } = edits;
+        let Options { ports, files, data, offset, entra, faults, provider, access, edits, progress } =
+            options;
+        let Edits { gateway: gateway_edits, todo: todo_edits, tenant: tenant_edits, provider: set_up } =
+            edits;
         let reserved = ReservedPorts::new(ports)?;
         let ports = reserved.ports();
 
@@ -82,13 +84,16 @@ impl Stack {
         for edit in tenant_edits {
             edit(&mut tenant, &addresses);
         }
-        let mut stack = Self { gateway: None, todo: None, provider: None, addresses, tenant, faults, offset, reserved };
+        let mut stack =
+            Self { gateway: None, todo: None, provider: None, addresses, tenant, faults, offset, reserved };
         if provider {
             progress("starting the identity provider");
             stack.start_provider().await?;
         }
         if let Some(provider) = &stack.provider {
-            set_up.into_iter().for_each(|set_up| set_up(provider));
+            for set_up in set_up {
+                set_up(provider);
+            }
         }
         progress("starting the to-do service");
         let mut todo = read_todo(&files.todo, ports, data.as_deref())?;
@@ -100,7 +105,8 @@ impl Stack {
         let mut text = read(&files.gateway)?;
         text = texts::move_ports(&text, &ports.moves());
         if entra {
-            text = texts::entra_face(&text, &stack.addresses.entra_issuer, &stack.addresses.entra_metadata_url)?;
+            text =
+                texts::entra_face(&text, &stack.addresses.entra_issuer, &stack.addresses.entra_metadata_url)?;
         }
         for edit in gateway_edits {
             text = edit(text, &stack.addresses)?;
@@ -114,7 +120,11 @@ impl Stack {
         Ok(stack)
     }
 
-    fn start_gateway(&mut self, config: gateway::config::Config, access: gateway::access::log::Sink) -> anyhow::Result<()> {
+    fn start_gateway(
+        &mut self,
+        config: gateway::config::Config,
+        access: gateway::access::log::Sink,
+    ) -> anyhow::Result<()> {
         let clock = gateway::clock::Clock::shifted(Arc::clone(&self.offset));
         let running = gateway::server::launch(config, clock, access).context("the gateway does not start")?;
         self.gateway = Some(running);
@@ -214,7 +224,9 @@ impl Addresses {
             todo: format!("http://127.0.0.1:{todo}"),
             provider: format!("http://localhost:{provider}"),
             entra_issuer: format!("http://{tenant}.localhost:{provider}/{tenant}/v2.0"),
-            entra_metadata_url: format!("http://localhost:{provider}/{tenant}/v2.0/.well-known/openid-configuration"),
+            entra_metadata_url: format!(
+                "http://localhost:{provider}/{tenant}/v2.0/.well-known/openid-configuration"
+            ),
         }
     }
 }
@@ -231,11 +243,13 @@ fn read_tenant(path: &Path, ports: Ports) -> anyhow::Result<dev_idp::Tenant> {
 
 fn read_todo(path: &Path, ports: Ports, data: Option<&Path>) -> anyhow::Result<todo_service::Config> {
     let text = texts::move_ports(&read(path)?, &ports.moves());
-    let mut config = todo_service::Config::parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+    let mut config =
+        todo_service::Config::parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
     config.database = match data {
         None => "sqlite::memory:".to_owned(),
         Some(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
             format!("sqlite:{}", folder.join("todo.db").display())
         }
     };

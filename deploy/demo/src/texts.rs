@@ -60,7 +60,9 @@ fn replace_line(text: &str, header: &str, key: &str, with: &str) -> anyhow::Resu
         }
         replaced.push('\n');
     }
-    found.then_some(replaced).with_context(|| format!("the gateway's configuration has no line `{key} = …` under {header}"))
+    found
+        .then_some(replaced)
+        .with_context(|| format!("the gateway's configuration has no line `{key} = …` under {header}"))
 }
 
 #[cfg(test)]

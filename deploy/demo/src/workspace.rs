@@ -21,7 +21,10 @@ pub fn root() -> anyhow::Result<PathBuf> {
 }
 
 fn above(start: &Path) -> Option<PathBuf> {
-    start.ancestors().find(|folder| folder.join(MARK).is_file() && folder.join("deploy").is_dir()).map(Path::to_owned)
+    start
+        .ancestors()
+        .find(|folder| folder.join(MARK).is_file() && folder.join("deploy").is_dir())
+        .map(Path::to_owned)
 }
 
 #[cfg(test)]

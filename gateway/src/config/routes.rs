@@ -62,7 +62,9 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let rule = allow::read(section);
     let target = target(section, known, found);
     let token = token(section, rule.as_ref(), known, found);
-    let default_csrf = if files { Csrf::Origin } else { Csrf::Header };
+    // What everybody may read, a forged read cannot give away: pages of a public route can be linked to.
+    let is_public = rule.as_ref().is_some_and(Rule::is_public);
+    let default_csrf = if files || is_public { Csrf::Origin } else { Csrf::Header };
     let csrf =
         check::word(section, "csrf", &[("header", Csrf::Header), ("origin", Csrf::Origin)], default_csrf);
     let (path, methods) = (path?, methods?);

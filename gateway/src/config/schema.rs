@@ -301,7 +301,7 @@ pub(super) const ROUTE: Table = Table {
         key(
             "csrf",
             "`\"header\"` or `\"origin\"`",
-            Default("`\"header\"` for `upstream`, `\"origin\"` for `files`"),
+            Default("`\"header\"` for `upstream`, `\"origin\"` for `files` and for `allow = \"anyone\"`"),
             "How requests with a session prove that the site itself sent them. `\"header\"`: the header `X-CSRF: 1` on each, for APIs called by scripts. `\"origin\"`: the same origin on unsafe methods, for server-rendered pages.",
         ),
     ],

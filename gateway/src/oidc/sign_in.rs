@@ -14,7 +14,7 @@ use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{Expected, ExpectedNonce, IdTokenError, Unverified};
 use crate::oidc::token_endpoint::{self, AnswerError, Granted};
 use crate::oidc::{Provider, broken_off};
-use crate::scope::ScopeSet;
+use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
 use crate::session::attempt::LoginAttempt;
 use crate::session::return_to::ReturnTo;
@@ -130,7 +130,7 @@ impl Provider {
             scopes = %identity.granted,
             "somebody signed in",
         );
-        let access = self.held(attempt, &granted, &identity.granted, specs);
+        let access = self.held(&granted, &identity.granted, specs);
         let credentials = Credentials { id_token, refresh_token: granted.refresh_token, access };
         Ok(SignedIn { identity, credentials })
     }
@@ -211,23 +211,18 @@ impl Provider {
         Identity { issuer, subject, claims, granted: scopes }
     }
 
-    /// The answer's access token, where it is one that a route asks for by exactly the scopes of this attempt.
-    fn held(
-        &self,
-        attempt: &LoginAttempt,
-        granted: &Granted,
-        scopes: &ScopeSet,
-        specs: &[Arc<TokenSpec>],
-    ) -> Vec<Held> {
-        let is_asked = |spec: &&Arc<TokenSpec>| self.settings.scopes.union(&spec.scopes) == attempt.scopes;
-        let is_granted = |spec: &&Arc<TokenSpec>| scopes.covers(&spec.scopes);
+    /// The answer's access token, where it is good for exactly what a route asks for and nothing more: a token that
+    /// may do more never stands in for a narrower one (requirement TK-02).
+    fn held(&self, granted: &Granted, scopes: &ScopeSet, specs: &[Arc<TokenSpec>]) -> Vec<Held> {
+        let for_apis: ScopeSet = scopes.iter().filter(|scope| !is_about_sign_in(scope)).cloned().collect();
+        let is_exact = |spec: &&Arc<TokenSpec>| spec.scopes == for_apis;
         let held = |spec: &Arc<TokenSpec>| Held {
             spec: Arc::clone(spec),
             authorization: granted.authorization(),
             expires: self.clock.now().plus(granted.life),
             suffices: true,
         };
-        specs.iter().filter(is_asked).filter(is_granted).map(held).collect()
+        specs.iter().filter(is_exact).map(held).collect()
     }
 }
 
@@ -244,6 +239,11 @@ fn reject(reason: Reason, detail: &str, attempt: &LoginAttempt) -> Stop {
 }
 
 /// The same for a cause that has sources.
+/// Scopes that ask about the person or the sign-in, not for an API (OpenID Connect Core 1.0, sections 5.4 and 11).
+fn is_about_sign_in(scope: &Scope) -> bool {
+    matches!(scope.as_str(), "openid" | "profile" | "email" | "address" | "phone" | "offline_access")
+}
+
 fn reject_because(reason: Reason, cause: &dyn std::error::Error, attempt: &LoginAttempt) -> Stop {
     reject(reason, &causes(cause), attempt)
 }

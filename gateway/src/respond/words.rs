@@ -47,7 +47,7 @@ pub(super) fn about(reason: Reason) -> Words {
         }
         Reason::CsrfHeaderMissing => (
             "This request did not come from the site itself",
-            "Scripts of this site send the header X-CSRF: 1 with every call.",
+            "It is for the site's own scripts, which send the header X-CSRF: 1 with every call. People start from the front page.",
         ),
         Reason::CrossSite => (
             "This request came from another site",

@@ -241,7 +241,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), BadFraming> {
 /// The same place on this site, for a redirect to the upstream's own name, which browsers cannot or should not reach.
 fn on_this_site(location: &HeaderValue, host: &HeaderValue, origin: &Origin) -> Option<HeaderValue> {
     let (location, host) = (location.to_str().ok()?, host.to_str().ok()?);
-    let rest = location.strip_prefix("http://").or_else(|| location.strip_prefix("https://"))?;
+    let rest = ["http://", "https://", "//"].iter().find_map(|start| location.strip_prefix(start))?;
     let path = rest.get(host.len()..).filter(|_| rest[..host.len()].eq_ignore_ascii_case(host))?;
     let is_whole_host = path.is_empty() || path.starts_with(['/', '?', '#']);
     is_whole_host.then(|| HeaderValue::from_str(&origin.url(path)).ok()).flatten()
@@ -447,6 +447,7 @@ mod tests {
         };
         assert_eq!(location("http://10.0.0.7:3001/next?a=b"), "https://app.example/next?a=b");
         assert_eq!(location("https://10.0.0.7:3001"), "https://app.example");
+        assert_eq!(location("//10.0.0.7:3001/next"), "https://app.example/next");
         for other in [
             "/next",
             "https://elsewhere.example/",

@@ -41,7 +41,7 @@ export async function startCertified({ port, redirectUri, postLogoutUri }) {
   const issued = { access: [], refresh: [], id: [], codes: [] };
   const revoked = [];
   const failures = [];
-  provider.on('access_token.issued', (token) => issued.access.push(token.jti));
+  provider.on('access_token.saved', (token) => issued.access.push(token.jti));
   provider.on('refresh_token.saved', (token) => issued.refresh.push(token.jti));
   provider.on('refresh_token.destroyed', (token) => revoked.push(token.jti));
   provider.on('authorization_code.saved', (code) => issued.codes.push(code.jti));

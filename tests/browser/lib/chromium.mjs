@@ -1,10 +1,9 @@
 /** Chromium as Debian ships it, driven by playwright-core. Prints its version, because it is a moving target. */
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
+
+import { scratch } from './processes.mjs';
 
 const NAMES = [process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
@@ -24,7 +23,7 @@ function executable() {
  * the pages
  */
 export async function launch({ rules = {} } = {}) {
-  const home = await mkdtemp(join(tmpdir(), 'browser-tests-'));
+  const home = scratch('chromium'); // whatever it writes for itself, it writes there
   const args = [
     '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
     '--disable-sync',
@@ -33,7 +32,6 @@ export async function launch({ rules = {} } = {}) {
   const mapped = Object.entries(rules).map(([from, to]) => `MAP ${from} ${to}`);
   if (mapped.length) args.push(`--host-resolver-rules=${mapped.join(',')}`);
   const browser = await chromium.launch({ executablePath: executable(), args, env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home } });
-  browser.on('disconnected', () => rm(home, { recursive: true, force: true }));
   console.log(`Chromium ${browser.version()}`);
   return browser;
 }

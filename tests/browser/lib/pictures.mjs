@@ -7,7 +7,19 @@ import { ROOT } from './processes.mjs';
 const FOLDER = join(ROOT, 'tests/browser/screenshots');
 mkdirSync(FOLDER, { recursive: true });
 
-/** @param {import('playwright-core').Page} page @param {string} name */
-export async function picture(page, name, { fullPage = false } = {}) {
-  await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage, animations: 'disabled' });
+/**
+ * The top of the page as it stands on the screen and, where there is more, its end.
+ * @param {import('playwright-core').Page} page @param {string} name
+ */
+export async function picture(page, name) {
+  const shoot = (suffix) => page.screenshot({ path: join(FOLDER, `${name}${suffix}.png`), animations: 'disabled' });
+  const hidden = await page.evaluate(() => {
+    scrollTo({ top: 0, behavior: 'instant' });
+    return document.documentElement.scrollHeight - innerHeight;
+  });
+  await shoot('');
+  if (hidden < 40) return;
+  await page.evaluate(() => scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' }));
+  await shoot('-end');
+  await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
 }

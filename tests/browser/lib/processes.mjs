@@ -1,7 +1,8 @@
-/** Child processes that end with the tests, and what they print. Knows nothing of what they do. */
+/** What ends with the tests: child processes and folders. Knows nothing of what they are for. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,9 +10,20 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 
 const running = new Set();
-// Whatever way this process ends, its children end first.
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const folders = new Set();
+// However this process ends, its children are told to. Told, not killed: a killed nginx would leave its worker behind.
+process.on('exit', () => {
+  running.forEach((child) => child.kill('SIGTERM'));
+  folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
+
+/** A folder of one's own, gone when this process ends. @param {string} name */
+export function scratch(name) {
+  const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+  folders.add(folder);
+  return folder;
+}
 
 /** The program that cargo built. @param {string} name @param {'debug'|'release'} [profile] */
 export function built(name, profile = 'debug') {

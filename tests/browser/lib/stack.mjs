@@ -1,17 +1,12 @@
 /** The whole system as `cargo demo` starts it, on free ports with data of its own, and a browser with a tap between. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { launch } from './chromium.mjs';
-import { built, start } from './processes.mjs';
+import { built, scratch, start } from './processes.mjs';
 import { Tap } from './tap.mjs';
 
 /** @param {string[]} [flags] more flags for the demo */
 export async function startStack(flags = []) {
-  const data = await mkdtemp(join(tmpdir(), 'demo-data-'));
   const ports = ['--gateway-port', '0', '--admin-port', '0', '--todo-port', '0', '--idp-port', '0'];
-  const demo = start(built('demo'), ['--json', ...ports, '--data', data, ...flags]);
+  const demo = start(built('demo'), ['--json', ...ports, '--data', scratch('demo-data'), ...flags]);
   const [, ready] = await demo.said(/^ready (\{.*\})$/m);
   return {
     ...JSON.parse(ready),
@@ -19,10 +14,7 @@ export async function startStack(flags = []) {
     get output() {
       return demo.output;
     },
-    async stop() {
-      await demo.stop();
-      await rm(data, { recursive: true, force: true });
-    },
+    stop: () => demo.stop(),
   };
 }
 

@@ -26,35 +26,21 @@ impl FromRequest<App> for JsonBody {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         check_media_type(request.headers())?;
-        let bytes = tokio::time::timeout(PATIENCE, read(request))
-            .await
-            .map_err(|_| {
-                Problem::new(
-                    Kind::RequestTimeout,
-                    "slow-body",
-                    "The body did not arrive in time.",
-                )
-            })??;
-        json::object(&bytes)
-            .map(Self)
-            .map_err(|fault| malformed(&format!("The body is refused: {fault}.")))
+        let bytes = tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| {
+            Problem::new(Kind::RequestTimeout, "slow-body", "The body did not arrive in time.")
+        })??;
+        json::object(&bytes).map(Self).map_err(|fault| malformed(&format!("The body is refused: {fault}.")))
     }
 }
 
 /// `application/json` (or, for the sake of PATCH, `application/merge-patch+json`), in UTF-8 and not compressed.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let value = values
-        .next()
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value = values.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let essence = essence.trim().to_ascii_lowercase();
     let parameters = parameters.trim().to_ascii_lowercase();
-    let json = matches!(
-        essence.as_str(),
-        "application/json" | "application/merge-patch+json"
-    );
+    let json = matches!(essence.as_str(), "application/json" | "application/merge-patch+json");
     let utf8 = matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"");
     if json && utf8 && values.next().is_none() && !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(());
@@ -67,11 +53,9 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
     let body = Limited::new(request.into_body(), MAX_BODY);
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            Kind::ContentTooLarge,
-            "body-too-large",
-            "Send at most 64 KiB.",
-        )),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Problem::new(Kind::ContentTooLarge, "body-too-large", "Send at most 64 KiB."))
+        }
         Err(_) => Err(malformed("The body broke off.")),
     }
 }
@@ -88,21 +72,14 @@ mod tests {
     fn accepted(values: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(
-                header::CONTENT_TYPE,
-                HeaderValue::from_str(value).expect("a header value"),
-            );
+            headers.append(header::CONTENT_TYPE, HeaderValue::from_str(value).expect("a header value"));
         }
         check_media_type(&headers).is_ok()
     }
 
     #[test]
     fn json_in_utf_8_is_accepted_and_nothing_else() {
-        for good in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/merge-patch+json",
-        ] {
+        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json"] {
             assert!(accepted(&[good]), "{good}");
         }
         for bad in [

@@ -48,10 +48,7 @@ fn tag(text: &str) -> Option<(Option<i64>, &str)> {
         None => (true, text),
     };
     let (inner, after) = quoted.strip_prefix('"')?.split_once('"')?;
-    let version = inner
-        .parse()
-        .ok()
-        .filter(|version| strong && of(*version) == quoted[..inner.len() + 2]);
+    let version = inner.parse().ok().filter(|version| strong && of(*version) == quoted[..inner.len() + 2]);
     Some((version, after))
 }
 
@@ -64,10 +61,7 @@ mod tests {
     fn read(values: &[&str]) -> Option<Expected> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(
-                header::IF_MATCH,
-                HeaderValue::from_str(value).expect("a header value"),
-            );
+            headers.append(header::IF_MATCH, HeaderValue::from_str(value).expect("a header value"));
         }
         expected(&headers).ok()
     }
@@ -77,26 +71,13 @@ mod tests {
         assert_eq!(read(&[]), Some(Expected::Any));
         assert_eq!(read(&["*"]), Some(Expected::Any));
         assert_eq!(read(&["\"1\""]), Some(Expected::OneOf(vec![1])));
-        assert_eq!(
-            read(&["\"1\", \"x,y\" ,W/\"2\"", "\"3\""]),
-            Some(Expected::OneOf(vec![1, 3]))
-        );
+        assert_eq!(read(&["\"1\", \"x,y\" ,W/\"2\"", "\"3\""]), Some(Expected::OneOf(vec![1, 3])));
         assert_eq!(read(&["\"01\", \"+1\", \" 1\""]), Some(Expected::OneOf(vec![])));
     }
 
     #[test]
     fn what_is_no_list_of_tags_is_refused() {
-        for bad in [
-            "",
-            "1",
-            "\"1",
-            "1\"",
-            "\"1\" \"2\"",
-            "\"1\",",
-            ",",
-            "w/\"1\"",
-            "'1'",
-        ] {
+        for bad in ["", "1", "\"1", "1\"", "\"1\" \"2\"", "\"1\",", ",", "w/\"1\"", "'1'"] {
             assert_eq!(read(&[bad]), None, "{bad}");
         }
     }

@@ -48,30 +48,19 @@ impl NewItem {
         let done = fields.flag("done");
         let owner = fields.text("owner");
         fields.finish()?;
-        Ok(Self {
-            description: description.unwrap_or_default(),
-            done,
-            owner,
-        })
+        Ok(Self { description: description.unwrap_or_default(), done, owner })
     }
 
     pub(super) fn draft(self) -> Result<Draft, Problem> {
         let description = description(&self.description)?;
-        Ok(Draft {
-            description,
-            done: self.done.unwrap_or(false),
-            owner: self.owner,
-        })
+        Ok(Draft { description, done: self.done.unwrap_or(false), owner: self.owner })
     }
 }
 
 impl ItemChange {
     pub(super) fn read(body: JsonBody) -> Result<Self, Problem> {
         let mut fields = Fields::of_existing(body)?;
-        let change = Self {
-            description: fields.text("description"),
-            done: fields.flag("done"),
-        };
+        let change = Self { description: fields.text("description"), done: fields.flag("done") };
         fields.finish()?;
         Ok(change)
     }
@@ -79,17 +68,10 @@ impl ItemChange {
     pub(super) fn change(self) -> Result<Change, Problem> {
         if self.description.is_none() && self.done.is_none() {
             let detail = "Name at least one of `description` and `done`.";
-            return Err(Problem::validation(vec![FieldError::new(
-                "description",
-                "required",
-                detail,
-            )]));
+            return Err(Problem::validation(vec![FieldError::new("description", "required", detail)]));
         }
         let description = self.description.as_deref().map(description).transpose()?;
-        Ok(Change {
-            description,
-            done: self.done,
-        })
+        Ok(Change { description, done: self.done })
     }
 }
 
@@ -99,17 +81,11 @@ impl ItemReplacement {
         let description = fields.needed("description", Fields::text);
         let done = fields.needed("done", Fields::flag);
         fields.finish()?;
-        Ok(Self {
-            description: description.unwrap_or_default(),
-            done: done.unwrap_or_default(),
-        })
+        Ok(Self { description: description.unwrap_or_default(), done: done.unwrap_or_default() })
     }
 
     pub(super) fn change(self) -> Result<Change, Problem> {
-        Ok(Change {
-            description: Some(description(&self.description)?),
-            done: Some(self.done),
-        })
+        Ok(Change { description: Some(description(&self.description)?), done: Some(self.done) })
     }
 }
 
@@ -140,26 +116,20 @@ struct Fields {
 
 impl Fields {
     fn of(JsonBody(members): JsonBody) -> Self {
-        Self {
-            members,
-            errors: Vec::new(),
-        }
+        Self { members, errors: Vec::new() }
     }
 
     /// For items that exist: their owner is settled.
     fn of_existing(body: JsonBody) -> Result<Self, Problem> {
         if body.0.contains_key("owner") {
-            return Err(owner_not_settable(
-                "The owner of an item does not change: leave `owner` out.",
-            ));
+            return Err(owner_not_settable("The owner of an item does not change: leave `owner` out."));
         }
         Ok(Self::of(body))
     }
 
     fn needed<T>(&mut self, name: &'static str, take: fn(&mut Self, &'static str) -> Option<T>) -> Option<T> {
         if !self.members.contains_key(name) {
-            self.errors
-                .push(FieldError::new(name, "required", "This field is needed."));
+            self.errors.push(FieldError::new(name, "required", "This field is needed."));
         }
         take(self, name)
     }
@@ -189,14 +159,9 @@ impl Fields {
         for name in unknown.into_iter().take(10) {
             // Cut short: an error answer is no place for somebody's kilobytes.
             let name: String = name.chars().take(64).collect();
-            self.errors
-                .push(FieldError::new(name, "unknown", "There is no such field."));
+            self.errors.push(FieldError::new(name, "unknown", "There is no such field."));
         }
-        if self.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::validation(self.errors))
-        }
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::validation(self.errors)) }
     }
 }
 
@@ -210,34 +175,21 @@ mod tests {
     use serde_json::json;
 
     fn body(value: Value) -> JsonBody {
-        let Value::Object(members) = value else {
-            panic!("an object")
-        };
+        let Value::Object(members) = value else { panic!("an object") };
         JsonBody(members)
     }
 
     fn errors(problem: &Problem) -> Vec<String> {
         let document = serde_json::to_value(problem.document("r")).expect("serialises");
         let errors = document["errors"].as_array().cloned().unwrap_or_default();
-        errors
-            .iter()
-            .map(|error| format!("{} {}", error["field"], error["code"]).replace('"', ""))
-            .collect()
+        errors.iter().map(|error| format!("{} {}", error["field"], error["code"]).replace('"', "")).collect()
     }
 
     #[test]
     fn all_mistakes_are_reported_at_once() {
         let problem =
             NewItem::read(body(json!({ "done": "yes", "id": 1, "colour": 2 }))).expect_err("mistakes");
-        assert_eq!(
-            errors(&problem),
-            [
-                "description required",
-                "done type",
-                "colour unknown",
-                "id unknown"
-            ]
-        );
+        assert_eq!(errors(&problem), ["description required", "done type", "colour unknown", "id unknown"]);
     }
 
     #[test]
@@ -248,9 +200,7 @@ mod tests {
 
     #[test]
     fn a_change_must_change_something_and_a_replacement_everything() {
-        let nothing = ItemChange::read(body(json!({})))
-            .and_then(ItemChange::change)
-            .expect_err("a mistake");
+        let nothing = ItemChange::read(body(json!({}))).and_then(ItemChange::change).expect_err("a mistake");
         assert_eq!(errors(&nothing), ["description required"]);
         let half = ItemReplacement::read(body(json!({ "description": "x" }))).expect_err("a mistake");
         assert_eq!(errors(&half), ["done required"]);

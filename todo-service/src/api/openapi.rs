@@ -45,23 +45,14 @@ impl Modify for AccessToken {
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Base::openapi())
         .routes(routes!(super::list, super::create))
-        .routes(routes!(
-            super::get_one,
-            super::replace,
-            super::change,
-            super::remove
-        ))
+        .routes(routes!(super::get_one, super::replace, super::change, super::remove))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
 }
 
 /// The route that serves the description. It is written out once, here.
 pub(super) fn served(description: &utoipa::openapi::OpenApi) -> Router {
-    let text = Bytes::from(
-        description
-            .to_json()
-            .expect("a description is made of texts, lists and maps"),
-    );
+    let text = Bytes::from(description.to_json().expect("a description is made of texts, lists and maps"));
     let answer = async move || ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response();
     Router::new().route(PATH, get(answer))
 }
@@ -71,10 +62,7 @@ pub(super) fn served(description: &utoipa::openapi::OpenApi) -> Router {
     get, path = "/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value)),
 )]
-#[expect(
-    dead_code,
-    reason = "stands for the route above, which needs the finished description"
-)]
+#[expect(dead_code, reason = "stands for the route above, which needs the finished description")]
 fn description() {}
 
 #[cfg(test)]

@@ -35,13 +35,8 @@ pub(super) fn parse(query: &str) -> Result<Asked, Problem> {
             errors.push(FieldError::new(name, "repeated", "Give this parameter once."));
         }
     }
-    let limit = limit
-        .map_or(Ok(DEFAULT_LIMIT), |text| read_limit(&text))
-        .map_err(|error| errors.push(error));
-    let after = after
-        .map(|text| read_cursor(&text))
-        .transpose()
-        .map_err(|error| errors.push(error));
+    let limit = limit.map_or(Ok(DEFAULT_LIMIT), |text| read_limit(&text)).map_err(|error| errors.push(error));
+    let after = after.map(|text| read_cursor(&text)).transpose().map_err(|error| errors.push(error));
     match (limit, after) {
         (Ok(limit), Ok(after)) if errors.is_empty() => Ok(Asked { limit, after }),
         _ => Err(Problem::validation(errors)),
@@ -57,25 +52,14 @@ pub(super) fn cursor(last: Uuid) -> String {
 
 fn read_limit(text: &str) -> Result<usize, FieldError> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let limit = text
-        .parse()
-        .ok()
-        .filter(|limit| digits && (1..=MAX_LIMIT).contains(limit));
+    let limit = text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| FieldError::new("limit", "range", "Give a whole number from 1 to 100."))
 }
 
 fn read_cursor(text: &str) -> Result<Uuid, FieldError> {
     let octets = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    let id = octets
-        .strip_prefix(&[CURSOR_VERSION])
-        .and_then(|id| Uuid::from_slice(id).ok());
-    id.ok_or_else(|| {
-        FieldError::new(
-            "after",
-            "invalid",
-            "Give the `next` of an earlier page, unchanged.",
-        )
-    })
+    let id = octets.strip_prefix(&[CURSOR_VERSION]).and_then(|id| Uuid::from_slice(id).ok());
+    id.ok_or_else(|| FieldError::new("after", "invalid", "Give the `next` of an earlier page, unchanged."))
 }
 
 #[cfg(test)]
@@ -85,13 +69,7 @@ mod tests {
 
     #[test]
     fn parameters_have_defaults_and_bounds() {
-        assert_eq!(
-            parse("").expect("fine"),
-            Asked {
-                limit: 50,
-                after: None
-            }
-        );
+        assert_eq!(parse("").expect("fine"), Asked { limit: 50, after: None });
         assert_eq!(parse("limit=100&unknown=1").expect("fine").limit, 100);
         for bad in [
             "limit=0",

@@ -13,10 +13,9 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (kind, challenge) = match refusal {
             Refusal::NoToken => (Kind::AuthenticationRequired, Some("Bearer")),
-            Refusal::MalformedHeader => (
-                Kind::InvalidAuthorization,
-                Some("Bearer error=\"invalid_request\""),
-            ),
+            Refusal::MalformedHeader => {
+                (Kind::InvalidAuthorization, Some("Bearer error=\"invalid_request\""))
+            }
             Refusal::Token(_) => (Kind::InvalidToken, Some("Bearer error=\"invalid_token\"")),
             Refusal::InsufficientScope(need) => (Kind::InsufficientScope, Some(scope_challenge(need))),
             Refusal::ClientNotAllowed => (Kind::ClientNotAllowed, None),
@@ -101,10 +100,7 @@ mod tests {
     #[test]
     fn each_refusal_has_the_status_and_challenge_of_rfc_6750() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            answer(Refusal::NoToken),
-            (StatusCode::UNAUTHORIZED, some("Bearer"))
-        );
+        assert_eq!(answer(Refusal::NoToken), (StatusCode::UNAUTHORIZED, some("Bearer")));
         assert_eq!(
             answer(Refusal::MalformedHeader),
             (StatusCode::BAD_REQUEST, some("Bearer error=\"invalid_request\""))

@@ -102,9 +102,9 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
         }
-        for name in [
-            "none", "None", "nOnE", "HS256", "HS384", "HS512", "rs256", "RS256 ", "ES512", "ES256K", "",
-        ] {
+        for name in
+            ["none", "None", "nOnE", "HS256", "HS384", "HS512", "rs256", "RS256 ", "ES512", "ES256K", ""]
+        {
             assert_eq!(Algorithm::from_name(name), None, "{name:?}");
         }
     }

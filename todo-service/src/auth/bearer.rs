@@ -16,33 +16,20 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let (scheme, credentials) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         // Another scheme is no authentication that we know: the caller gets the plain challenge.
-        return if is_scheme(scheme) {
-            Err(Refusal::NoToken)
-        } else {
-            Err(Refusal::MalformedHeader)
-        };
+        return if is_scheme(scheme) { Err(Refusal::NoToken) } else { Err(Refusal::MalformedHeader) };
     }
     let token = credentials.trim_matches(' ');
-    if is_b64token(token) {
-        Ok(token)
-    } else {
-        Err(Refusal::MalformedHeader)
-    }
+    if is_b64token(token) { Ok(token) } else { Err(Refusal::MalformedHeader) }
 }
 
 fn is_scheme(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    !body.is_empty()
-        && body
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
 #[cfg(test)]
@@ -54,10 +41,7 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for value in values {
-            map.append(
-                header::AUTHORIZATION,
-                HeaderValue::from_str(value).expect("a header value"),
-            );
+            map.append(header::AUTHORIZATION, HeaderValue::from_str(value).expect("a header value"));
         }
         map
     }

@@ -11,11 +11,7 @@ pub(crate) enum Caller {
     /// A person, through some client, with delegated permissions.
     User { owner: Owner, scopes: Vec<String> },
     /// A program on its own account, with application permissions.
-    App {
-        realm: Realm,
-        client: String,
-        roles: Vec<String>,
-    },
+    App { realm: Realm, client: String, roles: Vec<String> },
 }
 
 impl Caller {
@@ -28,23 +24,15 @@ impl Caller {
             (OwnerClaim::Sub, _) => Realm::issuer(&issuer.issuer),
         };
         match claims.principal {
-            Principal::App { roles } => Ok(Self::App {
-                realm,
-                client: claims.client.unwrap_or(claims.subject),
-                roles,
-            }),
+            Principal::App { roles } => {
+                Ok(Self::App { realm, client: claims.client.unwrap_or(claims.subject), roles })
+            }
             Principal::User { scopes } => {
                 let subject = match issuer.owner_claim {
                     OwnerClaim::Oid => claims.object_id.as_deref().and_then(guid).map(Subject::object),
                     OwnerClaim::Sub => Subject::plain(&claims.subject),
                 };
-                Ok(Self::User {
-                    owner: Owner {
-                        realm,
-                        subject: subject.ok_or(Refusal::NoOwner)?,
-                    },
-                    scopes,
-                })
+                Ok(Self::User { owner: Owner { realm, subject: subject.ok_or(Refusal::NoOwner)? }, scopes })
             }
         }
     }
@@ -52,9 +40,5 @@ impl Caller {
 
 fn check_client(client: Option<&str>, allowed: &[String]) -> Result<(), Refusal> {
     let listed = client.is_some_and(|client| allowed.iter().any(|name| name == client));
-    if allowed.is_empty() || listed {
-        Ok(())
-    } else {
-        Err(Refusal::ClientNotAllowed)
-    }
+    if allowed.is_empty() || listed { Ok(()) } else { Err(Refusal::ClientNotAllowed) }
 }

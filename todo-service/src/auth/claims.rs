@@ -65,17 +65,12 @@ fn check_audience(claims: &Map<String, Value>, accepted: &[String]) -> Result<()
         Some(Value::Array(_)) => texts(&claims["aud"]).ok_or(TokenFault::Audience)?,
         _ => return Err(TokenFault::Audience),
     };
-    let ours = audiences
-        .iter()
-        .any(|audience| accepted.iter().any(|name| name == audience));
+    let ours = audiences.iter().any(|audience| accepted.iter().any(|name| name == audience));
     if ours { Ok(()) } else { Err(TokenFault::Audience) }
 }
 
 fn check_times(claims: &Map<String, Value>, now: i64) -> Result<(), TokenFault> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "seconds stay far below 2^52 for millions of years"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52 for millions of years")]
     let now = now as f64;
     let expires = time(claims, "exp")?.ok_or(TokenFault::Time)?;
     if now >= expires + LEEWAY {
@@ -95,20 +90,12 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, TokenFau
         return Ok(None);
     };
     let seconds = value.as_f64().ok_or(TokenFault::Time)?;
-    if (0.0..=LATEST_TIME).contains(&seconds) {
-        Ok(Some(seconds))
-    } else {
-        Err(TokenFault::Time)
-    }
+    if (0.0..=LATEST_TIME).contains(&seconds) { Ok(Some(seconds)) } else { Err(TokenFault::Time) }
 }
 
 fn subject(claims: &Map<String, Value>) -> Result<String, TokenFault> {
     let subject = text(claims, "sub", TokenFault::Subject)?.ok_or(TokenFault::Subject)?;
-    if (1..=255).contains(&subject.chars().count()) {
-        Ok(subject)
-    } else {
-        Err(TokenFault::Subject)
-    }
+    if (1..=255).contains(&subject.chars().count()) { Ok(subject) } else { Err(TokenFault::Subject) }
 }
 
 fn tenant(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Option<Uuid>, TokenFault> {
@@ -119,11 +106,7 @@ fn tenant(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Option<Uuid>, 
         Some(_) if !issuer.needs_tenant() => Ok(None),
         Some(tenant) => {
             let tenant = guid(&tenant).ok_or(TokenFault::Tenant)?;
-            if issuer.allows_tenant(tenant) {
-                Ok(Some(tenant))
-            } else {
-                Err(TokenFault::Tenant)
-            }
+            if issuer.allows_tenant(tenant) { Ok(Some(tenant)) } else { Err(TokenFault::Tenant) }
         }
     }
 }
@@ -165,15 +148,11 @@ fn principal(claims: &Map<String, Value>, scope_claim: ScopeClaim) -> Result<Pri
     match text(claims, "idtyp", TokenFault::Principal)?.as_deref() {
         None | Some("user") => {
             let scopes = scopes.as_deref().unwrap_or_default();
-            Ok(Principal::User {
-                scopes: scopes.split(' ').map(str::to_owned).collect(),
-            })
+            Ok(Principal::User { scopes: scopes.split(' ').map(str::to_owned).collect() })
         }
         // Delegated permissions in an app's own token: it contradicts itself.
         Some("app") if scopes.is_some() => Err(TokenFault::Principal),
-        Some("app") => Ok(Principal::App {
-            roles: roles.into_iter().map(str::to_owned).collect(),
-        }),
+        Some("app") => Ok(Principal::App { roles: roles.into_iter().map(str::to_owned).collect() }),
         Some(_) => Err(TokenFault::Principal),
     }
 }

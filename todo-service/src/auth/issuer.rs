@@ -77,12 +77,7 @@ impl Issuer {
 
     /// Where the discovery document is fetched from.
     pub fn discovery_url(&self) -> String {
-        let default = || {
-            format!(
-                "{}/.well-known/openid-configuration",
-                self.issuer.trim_end_matches('/')
-            )
-        };
+        let default = || format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         self.metadata_url.clone().unwrap_or_else(default)
     }
 
@@ -112,10 +107,7 @@ impl Issuer {
             say("issuer", format!("{:?} {why}", self.issuer));
         }
         if let Some(Err(why)) = self.metadata_url.as_deref().map(web_address) {
-            say(
-                "metadata_url",
-                format!("{:?} {why}", self.metadata_url.as_deref().unwrap_or_default()),
-            );
+            say("metadata_url", format!("{:?} {why}", self.metadata_url.as_deref().unwrap_or_default()));
         }
         if self.audiences.is_empty() {
             say(
@@ -127,10 +119,7 @@ impl Issuer {
             say("audiences", "holds an empty text; remove it".to_owned());
         }
         if self.algorithms.is_empty() {
-            say(
-                "algorithms",
-                "is empty: name at least one, usually \"RS256\"".to_owned(),
-            );
+            say("algorithms", "is empty: name at least one, usually \"RS256\"".to_owned());
         }
         for tenant in self.tenants.iter().filter(|tenant| guid(tenant).is_none()) {
             say(
@@ -185,10 +174,7 @@ mod tests {
     const OTHER: &str = "00000000-0000-4000-8000-000000000002";
 
     fn issuer(url: &str) -> Issuer {
-        Issuer {
-            tenants: vec![TENANT.to_owned()],
-            ..Issuer::new(url, vec!["api".to_owned()])
-        }
+        Issuer { tenants: vec![TENANT.to_owned()], ..Issuer::new(url, vec!["api".to_owned()]) }
     }
 
     #[test]
@@ -225,10 +211,7 @@ mod tests {
         broken.tenants = vec!["contoso".to_owned()];
         broken.allowed_clients = vec![String::new()];
         let keys: Vec<_> = broken.problems().iter().map(|problem| problem.key).collect();
-        assert_eq!(
-            keys,
-            ["issuer", "audiences", "algorithms", "tenants", "allowed_clients"]
-        );
+        assert_eq!(keys, ["issuer", "audiences", "algorithms", "tenants", "allowed_clients"]);
     }
 
     #[test]

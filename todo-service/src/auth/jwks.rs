@@ -128,9 +128,7 @@ impl KeyCache {
     fn last_good(&self) -> Result<Arc<KeySet>, KeyFault> {
         let now = self.clock.now();
         let usable = self.keys.load_full().filter(|set| now - set.fetched < LAST_GOOD);
-        usable.ok_or_else(|| KeyFault::Unavailable {
-            retry_after: self.retry_after(now),
-        })
+        usable.ok_or_else(|| KeyFault::Unavailable { retry_after: self.retry_after(now) })
     }
 
     fn retry_after(&self, now: i64) -> u64 {
@@ -155,9 +153,7 @@ impl KeyCache {
         }
         let now = self.clock.now();
         // A start in the future means that the clock was set back; waiting for it could take for ever.
-        let too_soon = schedule
-            .last_start
-            .is_some_and(|start| (start..start + PAUSE).contains(&now));
+        let too_soon = schedule.last_start.is_some_and(|start| (start..start + PAUSE).contains(&now));
         if too_soon {
             return None;
         }
@@ -165,10 +161,7 @@ impl KeyCache {
         schedule.last_start = Some(now);
         schedule.running = Some(landed.clone());
         drop(schedule);
-        let flight = Flight {
-            cache: Arc::clone(self),
-            _landing: landing,
-        };
+        let flight = Flight { cache: Arc::clone(self), _landing: landing };
         tokio::spawn(async move { flight.fly().await });
         Some(landed)
     }
@@ -193,10 +186,7 @@ impl Flight {
             Ok(keys) => {
                 tracing::info!(target: "keys", issuer, count = keys.len(), "signing keys fetched");
                 let keys = keys.into_iter().map(Arc::new).collect();
-                cache.keys.store(Some(Arc::new(KeySet {
-                    keys,
-                    fetched: cache.clock.now(),
-                })));
+                cache.keys.store(Some(Arc::new(KeySet { keys, fetched: cache.clock.now() })));
             }
             Err(error) => {
                 let error = crate::describe(&error);
@@ -215,10 +205,7 @@ impl Drop for Flight {
 impl KeySet {
     fn select(&self, header: &Header) -> Selection {
         let named = |key: &VerifyingKey| header.key_id.is_none() || key.id() == header.key_id.as_deref();
-        let mut fitting = self
-            .keys
-            .iter()
-            .filter(|key| named(key) && key.fits(header.algorithm));
+        let mut fitting = self.keys.iter().filter(|key| named(key) && key.fits(header.algorithm));
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Selection::One(Arc::clone(key)),
             (Some(_), Some(_)) => Selection::Ambiguous,

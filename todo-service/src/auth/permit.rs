@@ -23,16 +23,12 @@ impl Need {
 }
 
 /// What each delegated permission is good for. This table is the only place where ReadWrite implies Read.
-const SCOPES: [(&str, &[Need]); 2] = [
-    ("ToDoList.Read", &[Need::Read]),
-    ("ToDoList.ReadWrite", &[Need::Read, Need::Write]),
-];
+const SCOPES: [(&str, &[Need]); 2] =
+    [("ToDoList.Read", &[Need::Read]), ("ToDoList.ReadWrite", &[Need::Read, Need::Write])];
 
 /// The same for application permissions.
-const ROLES: [(&str, &[Need]); 2] = [
-    ("ToDoList.Read.All", &[Need::Read]),
-    ("ToDoList.ReadWrite.All", &[Need::Read, Need::Write]),
-];
+const ROLES: [(&str, &[Need]); 2] =
+    [("ToDoList.Read.All", &[Need::Read]), ("ToDoList.ReadWrite.All", &[Need::Read, Need::Write])];
 
 /// Who does it, for the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +89,7 @@ fn grant(caller: Caller, need: Need) -> Result<(Reach, Actor), Refusal> {
 }
 
 fn allows(table: &[(&str, &[Need])], held: &[String], need: Need) -> bool {
-    table
-        .iter()
-        .any(|(name, needs)| needs.contains(&need) && held.iter().any(|held| held == name))
+    table.iter().any(|(name, needs)| needs.contains(&need) && held.iter().any(|held| held == name))
 }
 
 #[cfg(test)]
@@ -106,23 +100,13 @@ mod tests {
 
     fn user(scopes: &[&str]) -> Caller {
         let subject = Subject::plain("alice").expect("a subject");
-        let owner = Owner {
-            realm: Realm::issuer("https://id.example"),
-            subject,
-        };
-        Caller::User {
-            owner,
-            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-        }
+        let owner = Owner { realm: Realm::issuer("https://id.example"), subject };
+        Caller::User { owner, scopes: scopes.iter().map(|&scope| scope.to_owned()).collect() }
     }
 
     fn app(roles: &[&str]) -> Caller {
         let roles = roles.iter().map(|&role| role.to_owned()).collect();
-        Caller::App {
-            realm: Realm::issuer("https://id.example"),
-            client: "job".to_owned(),
-            roles,
-        }
+        Caller::App { realm: Realm::issuer("https://id.example"), client: "job".to_owned(), roles }
     }
 
     #[test]

@@ -63,12 +63,7 @@ impl<'a> Unverified<'a> {
         }
         let header = part(header).ok_or(TokenFault::Header)?;
         let claims = part(payload).ok_or(TokenFault::Payload)?;
-        Ok(Self {
-            signed,
-            signature,
-            header: Header::read(&header)?,
-            claims,
-        })
+        Ok(Self { signed, signature, header: Header::read(&header)?, claims })
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -77,10 +72,7 @@ impl<'a> Unverified<'a> {
 
     /// The `iss` claim, still unproved: good for looking up whose keys to try.
     pub(crate) fn issuer(&self) -> Result<&str, TokenFault> {
-        self.claims
-            .get("iss")
-            .and_then(Value::as_str)
-            .ok_or(TokenFault::Issuer)
+        self.claims.get("iss").and_then(Value::as_str).ok_or(TokenFault::Issuer)
     }
 
     /// Whether the header fits the issuer's settings; asked first, so that a hopeless token never causes a fetch.
@@ -121,10 +113,7 @@ impl Header {
         if REFUSED_PARAMETERS.iter().any(|name| members.contains_key(*name)) {
             return Err(TokenFault::Extension);
         }
-        let algorithm = members
-            .get("alg")
-            .and_then(Value::as_str)
-            .and_then(Algorithm::from_name);
+        let algorithm = members.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
         let key_id = match members.get("kid") {
             None => None,
             Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
@@ -161,11 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn fault(header: &str, payload: &str) -> Option<TokenFault> {
-        let token = format!(
-            "{}.{}.c2ln",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(payload)
-        );
+        let token = format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         Unverified::parse(&token).err()
     }
 
@@ -179,11 +164,7 @@ mod tests {
             URL_SAFE_NO_PAD.encode(r#"{"iss":"https://id.example"}"#)
         );
         let unverified = Unverified::parse(&token).expect("well-formed");
-        let expected = Header {
-            algorithm: Algorithm::RS256,
-            key_id: Some("k".to_owned()),
-            kind: Kind::Jwt,
-        };
+        let expected = Header { algorithm: Algorithm::RS256, key_id: Some("k".to_owned()), kind: Kind::Jwt };
         assert_eq!(unverified.header(), &expected);
         assert_eq!(unverified.issuer(), Ok("https://id.example"));
     }
@@ -191,11 +172,7 @@ mod tests {
     #[test]
     fn token_types_other_than_jwt_and_at_jwt_are_refused() {
         for good in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt"] {
-            assert_eq!(
-                fault(&format!(r#"{{"alg":"RS256","typ":"{good}"}}"#), "{}"),
-                None,
-                "{good}"
-            );
+            assert_eq!(fault(&format!(r#"{{"alg":"RS256","typ":"{good}"}}"#), "{}"), None, "{good}");
         }
         for bad in [
             r#""dpop+jwt""#,
@@ -235,14 +212,8 @@ mod tests {
     #[test]
     fn repeated_members_are_refused_in_header_and_payload() {
         let header = r#"{"alg":"RS256","typ":"JWT"}"#;
-        assert_eq!(
-            fault(r#"{"alg":"RS256","typ":"JWT","alg":"RS256"}"#, "{}"),
-            Some(TokenFault::Header)
-        );
-        assert_eq!(
-            fault(header, r#"{"aud":"a","aud":"a"}"#),
-            Some(TokenFault::Payload)
-        );
+        assert_eq!(fault(r#"{"alg":"RS256","typ":"JWT","alg":"RS256"}"#, "{}"), Some(TokenFault::Header));
+        assert_eq!(fault(header, r#"{"aud":"a","aud":"a"}"#), Some(TokenFault::Payload));
         assert_eq!(fault(header, r#"{"aud":"a"}"#), None);
     }
 
@@ -273,12 +244,7 @@ mod tests {
 
     #[test]
     fn an_issuer_that_is_not_a_text_is_refused() {
-        for claims in [
-            r#"{"iss":["https://id.example"]}"#,
-            r#"{"iss":null}"#,
-            r#"{"iss":{}}"#,
-            "{}",
-        ] {
+        for claims in [r#"{"iss":["https://id.example"]}"#, r#"{"iss":null}"#, r#"{"iss":{}}"#, "{}"] {
             let token = format!(
                 "{}.{}.c2ln",
                 URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#),

@@ -55,17 +55,8 @@ impl Section {
             let value = plain(text, &format!("{prefix}{name}"), value);
             values.insert(name, Entry { line, value });
         }
-        let lines = values
-            .iter()
-            .map(|(name, entry)| (name.clone(), entry.line))
-            .collect();
-        Self {
-            prefix,
-            line,
-            values,
-            known: Vec::new(),
-            lines,
-        }
+        let lines = values.iter().map(|(name, entry)| (name.clone(), entry.line)).collect();
+        Self { prefix, line, values, known: Vec::new(), lines }
     }
 
     /// The key in full, as in `issuers[0].audiences`.
@@ -163,9 +154,7 @@ impl Section {
         read: impl FnOnce(&str) -> Result<T, String>,
         problems: &mut Problems,
     ) -> Option<T> {
-        read(text)
-            .map_err(|why| problems.push(self.problem(key, format!("{text:?} {why}"))))
-            .ok()
+        read(text).map_err(|why| problems.push(self.problem(key, format!("{text:?} {why}")))).ok()
     }
 
     /// Reports what nobody asked for.

@@ -14,11 +14,7 @@ owner_claim = "sub"
 
 fn complaints(text: &str) -> Vec<String> {
     let error = Config::parse(text).expect_err("not acceptable");
-    error
-        .problems
-        .iter()
-        .map(|problem| format!("{}:{}", problem.line.unwrap_or(0), problem.key))
-        .collect()
+    error.problems.iter().map(|problem| format!("{}:{}", problem.line.unwrap_or(0), problem.key)).collect()
 }
 
 #[test]
@@ -26,10 +22,7 @@ fn a_short_configuration_has_safe_defaults() {
     let config = Config::parse(GOOD).expect("acceptable");
     let issuer = &config.issuers[0];
     assert_eq!(issuer.algorithms, [Algorithm::RS256]);
-    assert_eq!(
-        issuer.discovery_url(),
-        "https://id.example/.well-known/openid-configuration"
-    );
+    assert_eq!(issuer.discovery_url(), "https://id.example/.well-known/openid-configuration");
     assert!(!issuer.strict_typ && issuer.allowed_clients.is_empty() && issuer.version.is_none());
     assert_eq!(config.provider_timeout, Duration::from_secs(5));
 }
@@ -61,30 +54,17 @@ fn every_setting_can_be_given() {
         (issuer.owner_claim, issuer.scope_claim, issuer.strict_typ),
         (OwnerClaim::Oid, ScopeClaim::Scope, true)
     );
-    assert_eq!(
-        issuer.discovery_url(),
-        "http://localhost:3002/.well-known/openid-configuration"
-    );
+    assert_eq!(issuer.discovery_url(), "http://localhost:3002/.well-known/openid-configuration");
 }
 
 #[test]
 fn the_file_that_is_shipped_is_acceptable() {
-    let config = Config::load(Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/todo-service.toml"
-    )))
-    .expect("acceptable");
+    let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/todo-service.toml")))
+        .expect("acceptable");
     assert_eq!(config.listen.port(), 3001);
-    assert_eq!(
-        config.issuers.len(),
-        2,
-        "both faces of the development identity provider"
-    );
+    assert_eq!(config.issuers.len(), 2, "both faces of the development identity provider");
     for issuer in &config.issuers {
-        assert_eq!(
-            issuer.audiences,
-            ["11d6b7a4-5c2e-4f0b-9e37-6a8b1c2d3e4f", "api://todo-service"]
-        );
+        assert_eq!(issuer.audiences, ["11d6b7a4-5c2e-4f0b-9e37-6a8b1c2d3e4f", "api://todo-service"]);
     }
 }
 
@@ -117,10 +97,7 @@ strict_typ = "yes"
     ];
     let found = complaints(text);
     for problem in expected {
-        assert!(
-            found.iter().any(|found| found == problem),
-            "{problem} in {found:?}"
-        );
+        assert!(found.iter().any(|found| found == problem), "{problem} in {found:?}");
     }
 }
 
@@ -128,10 +105,7 @@ strict_typ = "yes"
 fn an_unknown_key_comes_with_a_suggestion() {
     let error = Config::parse(&GOOD.replace("audiences", "audience")).expect_err("not acceptable");
     assert!(error.to_string().contains("did you mean audiences?"), "{error}");
-    assert!(
-        error.to_string().contains("issuers[0].audiences is missing"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("issuers[0].audiences is missing"), "{error}");
 }
 
 #[test]
@@ -141,10 +115,7 @@ fn broken_toml_is_reported_with_its_line() {
 
 #[test]
 fn issuers_are_needed_and_each_only_once() {
-    assert_eq!(
-        complaints("listen = \"127.0.0.1:1\"\ndatabase = \"sqlite:x\"\n"),
-        ["0:issuers"]
-    );
+    assert_eq!(complaints("listen = \"127.0.0.1:1\"\ndatabase = \"sqlite:x\"\n"), ["0:issuers"]);
     let twice = format!(
         "{GOOD}\n[[issuers]]\nissuer = \"https://id.example\"\naudiences = [\"x\"]\nowner_claim = \"sub\"\n"
     );
@@ -155,10 +126,7 @@ fn issuers_are_needed_and_each_only_once() {
 #[test]
 fn a_missing_file_is_named() {
     let error = Config::load(Path::new("no-such-file.toml")).expect_err("missing");
-    assert!(
-        error.to_string().starts_with("no-such-file.toml: cannot be read"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("no-such-file.toml: cannot be read"), "{error}");
 }
 
 #[test]
@@ -168,10 +136,6 @@ fn edited_settings_are_checked_like_written_ones() {
     config.issuers[0].issuer = "http://id.example".to_owned();
     config.database = "x".to_owned();
     let error = config.check().expect_err("not acceptable");
-    let keys: Vec<_> = error
-        .problems
-        .iter()
-        .map(|problem| problem.key.as_str())
-        .collect();
+    let keys: Vec<_> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["database", "issuers[0].issuer"]);
 }

@@ -8,11 +8,7 @@ use crate::support::{API, OTHER_TENANT, Publish, RsaKey, Service, TENANT, TestIs
 async fn assert_refused(service: &Service, token: &Token, what: &str) {
     let answer = service.list().token(&token.signed()).send().await;
     assert_eq!(answer.status.as_u16(), 401, "{what}: {}", answer.text);
-    assert_eq!(
-        answer.challenge(),
-        Some("Bearer error=\"invalid_token\""),
-        "{what}"
-    );
+    assert_eq!(answer.challenge(), Some("Bearer error=\"invalid_token\""), "{what}");
 }
 
 async fn assert_accepted(service: &Service, token: &Token, what: &str) {
@@ -41,30 +37,17 @@ async fn a_token_for_another_audience_is_refused() {
         json!(format!("{API} todo-web")),
     ];
     for audience in bad {
-        assert_refused(
-            &service,
-            &service.alice().claim("aud", audience.clone()),
-            &audience.to_string(),
-        )
-        .await;
+        assert_refused(&service, &service.alice().claim("aud", audience.clone()), &audience.to_string())
+            .await;
     }
 }
 
 #[tokio::test]
 async fn a_token_for_this_api_is_accepted_under_each_of_its_names() {
     let service = Service::start().await;
-    for audience in [
-        json!(API),
-        json!("api://todo-service"),
-        json!([API]),
-        json!(["todo-web", API]),
-    ] {
-        assert_accepted(
-            &service,
-            &service.alice().claim("aud", audience.clone()),
-            &audience.to_string(),
-        )
-        .await;
+    for audience in [json!(API), json!("api://todo-service"), json!([API]), json!(["todo-web", API])] {
+        assert_accepted(&service, &service.alice().claim("aud", audience.clone()), &audience.to_string())
+            .await;
     }
 }
 
@@ -88,12 +71,7 @@ async fn a_token_of_another_issuer_is_refused() {
         json!(name.replace("127.0.0.1", "localhost")),
     ];
     for issuer in bad {
-        assert_refused(
-            &service,
-            &service.alice().claim("iss", issuer.clone()),
-            &issuer.to_string(),
-        )
-        .await;
+        assert_refused(&service, &service.alice().claim("iss", issuer.clone()), &issuer.to_string()).await;
     }
     assert_accepted(&service, &service.alice(), "the issuer itself").await;
 }
@@ -109,19 +87,10 @@ async fn the_keys_of_one_trusted_issuer_do_not_count_for_another() {
         config.issuers.push(second);
     })
     .await;
-    let of_second = service
-        .alice()
-        .claim("iss", other.name.as_str())
-        .parameter("kid", "second");
-    assert_eq!(
-        service.status_for(&of_second.signed_by(RsaKey::second())).await,
-        200
-    );
+    let of_second = service.alice().claim("iss", other.name.as_str()).parameter("kid", "second");
+    assert_eq!(service.status_for(&of_second.signed_by(RsaKey::second())).await, 200);
     let crossed = service.alice().parameter("kid", "second");
-    assert_eq!(
-        service.status_for(&crossed.signed_by(RsaKey::second())).await,
-        401
-    );
+    assert_eq!(service.status_for(&crossed.signed_by(RsaKey::second())).await, 401);
     let crossed = service.alice().claim("iss", other.name.as_str());
     assert_eq!(service.status_for(&crossed.signed()).await, 401);
     assert_accepted(&service, &service.alice(), "the first issuer's own").await;
@@ -133,12 +102,7 @@ async fn expired_and_premature_tokens_are_refused() {
     let now = service.now();
     // The edges to the second are in the unit tests, where the clock stands still.
     assert_refused(&service, &service.alice().claim("exp", now - 61), "expired").await;
-    assert_accepted(
-        &service,
-        &service.alice().claim("exp", now - 30),
-        "expired within the leeway",
-    )
-    .await;
+    assert_accepted(&service, &service.alice().claim("exp", now - 30), "expired within the leeway").await;
     for claim in ["nbf", "iat"] {
         assert_refused(&service, &service.alice().claim(claim, now + 90), claim).await;
         assert_accepted(&service, &service.alice().claim(claim, now + 30), claim).await;
@@ -192,36 +156,19 @@ async fn hostile_numbers_and_types_are_refused_and_hurt_nobody() {
         assert_refused(&service, &service.alice().claim(claim, value), claim).await;
     }
     let half_second = json!(f64::from(u32::MAX) + 0.5);
-    assert_accepted(
-        &service,
-        &service.alice().claim("exp", half_second),
-        "a fraction is compared correctly",
-    )
-    .await;
+    assert_accepted(&service, &service.alice().claim("exp", half_second), "a fraction is compared correctly")
+        .await;
     assert_accepted(&service, &service.alice(), "the process is alive").await;
 }
 
 #[tokio::test]
 async fn tokens_of_other_kinds_are_refused() {
     let service = Service::start().await;
-    for typ in [
-        "dpop+jwt",
-        "logout+jwt",
-        "JOSE",
-        "id_token",
-        "secevent+jwt",
-        "application/jwt",
-        "",
-    ] {
+    for typ in ["dpop+jwt", "logout+jwt", "JOSE", "id_token", "secevent+jwt", "application/jwt", ""] {
         assert_refused(&service, &service.alice().parameter("typ", typ), typ).await;
     }
     for typ in [json!(null), json!(["JWT"]), json!(1)] {
-        assert_refused(
-            &service,
-            &service.alice().parameter("typ", typ),
-            "typ of another type",
-        )
-        .await;
+        assert_refused(&service, &service.alice().parameter("typ", typ), "typ of another type").await;
     }
     assert_refused(&service, &service.alice().without_parameter("typ"), "no typ").await;
     for typ in ["JWT", "at+jwt", "application/at+jwt"] {
@@ -232,18 +179,9 @@ async fn tokens_of_other_kinds_are_refused() {
 #[tokio::test]
 async fn an_id_token_is_not_an_access_token() {
     let service = Service::start().await;
-    let id_token = service
-        .alice()
-        .without("scp")
-        .claim("aud", "todo-web")
-        .claim("nonce", "n");
+    let id_token = service.alice().without("scp").claim("aud", "todo-web").claim("nonce", "n");
     assert_refused(&service, &id_token, "of the web app").await;
-    assert_refused(
-        &service,
-        &id_token.claim("aud", API),
-        "of the API's own registration",
-    )
-    .await;
+    assert_refused(&service, &id_token.claim("aud", API), "of the API's own registration").await;
     for mark in ["nonce", "at_hash", "c_hash", "events"] {
         assert_refused(&service, &service.alice().claim(mark, "x"), mark).await;
     }
@@ -255,24 +193,15 @@ async fn in_strict_mode_only_at_jwt_is_an_access_token() {
     let service = Service::with(|issuer| issuer.strict_typ = true).await;
     assert_refused(&service, &service.alice(), "JWT").await;
     assert_accepted(&service, &service.alice().parameter("typ", "at+jwt"), "at+jwt").await;
-    assert_accepted(
-        &service,
-        &service.alice().parameter("typ", "application/at+jwt"),
-        "application/at+jwt",
-    )
-    .await;
+    assert_accepted(&service, &service.alice().parameter("typ", "application/at+jwt"), "application/at+jwt")
+        .await;
 }
 
 #[tokio::test]
 async fn tenant_and_version_must_be_the_configured_ones() {
     let service = Service::start().await;
     let foreign = "99999999-9d0e-4b6f-8a21-c5d4e3f2a1b0";
-    assert_refused(
-        &service,
-        &service.alice().claim("tid", foreign),
-        "a tenant that is not listed",
-    )
-    .await;
+    assert_refused(&service, &service.alice().claim("tid", foreign), "a tenant that is not listed").await;
     assert_refused(&service, &service.alice().without("tid"), "no tenant").await;
     for bad in [
         json!(null),
@@ -281,21 +210,11 @@ async fn tenant_and_version_must_be_the_configured_ones() {
         json!(TENANT.replace('-', "")),
         json!(format!("{{{TENANT}}}")),
     ] {
-        assert_refused(
-            &service,
-            &service.alice().claim("tid", bad.clone()),
-            &bad.to_string(),
-        )
-        .await;
+        assert_refused(&service, &service.alice().claim("tid", bad.clone()), &bad.to_string()).await;
     }
     assert_refused(&service, &service.alice().without("ver"), "no version").await;
     for bad in [json!("1.0"), json!("2"), json!(2.0), json!(null), json!(["2.0"])] {
-        assert_refused(
-            &service,
-            &service.alice().claim("ver", bad.clone()),
-            &bad.to_string(),
-        )
-        .await;
+        assert_refused(&service, &service.alice().claim("ver", bad.clone()), &bad.to_string()).await;
     }
     for good in [TENANT.to_owned(), OTHER_TENANT.to_owned(), TENANT.to_uppercase()] {
         assert_accepted(&service, &service.alice().claim("tid", good.as_str()), &good).await;
@@ -308,12 +227,7 @@ async fn an_issuer_that_names_its_tenant_cannot_speak_for_another() {
     let service = Service::configured(issuer, |_| {}).await;
     assert_accepted(&service, &service.alice(), "its own tenant").await;
     // The other tenant is on the list, but it is not the one in the issuer's name.
-    assert_refused(
-        &service,
-        &service.alice().claim("tid", OTHER_TENANT),
-        "another tenant",
-    )
-    .await;
+    assert_refused(&service, &service.alice().claim("tid", OTHER_TENANT), "another tenant").await;
 }
 
 #[tokio::test]
@@ -325,20 +239,12 @@ async fn a_client_that_is_not_on_the_list_is_refused_with_403() {
         service.alice().claim("azp", "TODO-WEB"),
     ] {
         let answer = service.list().token(&token.signed()).send().await;
-        assert_eq!(
-            answer.problem(403)["type"],
-            "urn:problem:todo-service:client-not-allowed"
-        );
+        assert_eq!(answer.problem(403)["type"], "urn:problem:todo-service:client-not-allowed");
     }
     let both = service.alice().claim("appid", "other");
     assert_refused(&service, &both, "azp and appid disagree").await;
     assert_accepted(&service, &service.alice(), "azp").await;
-    assert_accepted(
-        &service,
-        &service.alice().without("azp").claim("appid", "todo-web"),
-        "appid",
-    )
-    .await;
+    assert_accepted(&service, &service.alice().without("azp").claim("appid", "todo-web"), "appid").await;
     let anyone = Service::start().await;
     assert_accepted(&anyone, &anyone.alice().claim("azp", "other"), "no list").await;
 }

@@ -10,43 +10,21 @@ use crate::support::{Service, TestIssuer};
 async fn a_new_item_is_answered_with_its_address_and_can_be_read_there() {
     let service = Service::start().await;
     let token = service.alice().signed();
-    let answer = service
-        .post(&json!({ "description": "  Buy milk " }))
-        .token(&token)
-        .send()
-        .await;
+    let answer = service.post(&json!({ "description": "  Buy milk " })).token(&token).send().await;
     assert_eq!(answer.status.as_u16(), 201);
     let item = answer.json();
     let id = item["id"].as_str().expect("an id");
-    assert_eq!(
-        answer.header("location"),
-        Some(format!("/api/todolist/{id}").as_str())
-    );
+    assert_eq!(answer.header("location"), Some(format!("/api/todolist/{id}").as_str()));
     assert_eq!(answer.header("etag"), item["etag"].as_str());
     assert_eq!(id.as_bytes()[14], b'7', "a UUID of version 7");
-    assert_eq!(
-        (&item["description"], &item["done"]),
-        (&json!("Buy milk"), &json!(false))
-    );
+    assert_eq!((&item["description"], &item["done"]), (&json!("Buy milk"), &json!(false)));
     assert_eq!(item["created"], item["updated"]);
-    assert!(
-        item["created"]
-            .as_str()
-            .is_some_and(|time| time.ends_with('Z') && time.contains('T')),
-        "{item}"
-    );
-    let read = service
-        .call(Method::GET, answer.header("location").expect("a location"))
-        .token(&token)
-        .send()
-        .await;
+    assert!(item["created"].as_str().is_some_and(|time| time.ends_with('Z') && time.contains('T')), "{item}");
+    let read =
+        service.call(Method::GET, answer.header("location").expect("a location")).token(&token).send().await;
     assert_eq!((read.status.as_u16(), read.json()), (200, item.clone()));
     assert_eq!(read.header("etag"), item["etag"].as_str());
-    let done = service
-        .post(&json!({ "description": "x", "done": true }))
-        .token(&token)
-        .send()
-        .await;
+    let done = service.post(&json!({ "description": "x", "done": true })).token(&token).send().await;
     assert_eq!(done.json()["done"], true);
 }
 
@@ -74,11 +52,7 @@ async fn descriptions_that_are_empty_too_long_or_not_plain_text_are_refused_by_f
             (&json!("description"), &json!(code)),
             "{body}"
         );
-        assert!(
-            problem["errors"][0]["detail"]
-                .as_str()
-                .is_some_and(|text| !text.is_empty())
-        );
+        assert!(problem["errors"][0]["detail"].as_str().is_some_and(|text| !text.is_empty()));
     }
     assert!(service.seen_by(&service.alice()).await.is_empty());
     service.add(&service.alice(), &"é".repeat(500)).await;
@@ -92,12 +66,8 @@ async fn patch_changes_what_it_names_and_put_everything() {
     let path = format!("/api/todolist/{}", item["id"].as_str().expect("an id"));
     service.pass(10);
 
-    let patched = service
-        .call(Method::PATCH, &path)
-        .json(&json!({ "done": true }))
-        .token(&token)
-        .send()
-        .await;
+    let patched =
+        service.call(Method::PATCH, &path).json(&json!({ "done": true })).token(&token).send().await;
     let after = patched.json();
     assert_eq!(
         (patched.status.as_u16(), &after["description"], &after["done"]),
@@ -108,45 +78,20 @@ async fn patch_changes_what_it_names_and_put_everything() {
     assert_ne!(after["etag"], item["etag"]);
     assert_eq!(patched.header("etag"), after["etag"].as_str());
 
-    let merge = service
-        .call(Method::PATCH, &path)
-        .header("content-type", "application/merge-patch+json");
-    let merged = merge
-        .body(r#"{"description":"words"}"#)
-        .token(&token)
-        .send()
-        .await
-        .json();
-    assert_eq!(
-        (&merged["description"], &merged["done"]),
-        (&json!("words"), &json!(true))
-    );
+    let merge = service.call(Method::PATCH, &path).header("content-type", "application/merge-patch+json");
+    let merged = merge.body(r#"{"description":"words"}"#).token(&token).send().await.json();
+    assert_eq!((&merged["description"], &merged["done"]), (&json!("words"), &json!(true)));
 
     let whole = json!({ "description": "replaced", "done": false });
-    let put = service
-        .call(Method::PUT, &path)
-        .json(&whole)
-        .token(&token)
-        .send()
-        .await
-        .json();
+    let put = service.call(Method::PUT, &path).json(&whole).token(&token).send().await.json();
     assert_eq!(
         (&put["description"], &put["done"], &put["id"]),
         (&json!("replaced"), &json!(false), &item["id"])
     );
-    let half = service
-        .call(Method::PUT, &path)
-        .json(&json!({ "description": "x" }))
-        .token(&token)
-        .send()
-        .await;
+    let half =
+        service.call(Method::PUT, &path).json(&json!({ "description": "x" })).token(&token).send().await;
     assert_eq!(half.problem(422)["errors"][0]["field"], "done");
-    let nothing = service
-        .call(Method::PATCH, &path)
-        .json(&json!({}))
-        .token(&token)
-        .send()
-        .await;
+    let nothing = service.call(Method::PATCH, &path).json(&json!({})).token(&token).send().await;
     nothing.problem(422);
     assert_eq!(service.seen_by(&service.alice()).await, ["replaced"]);
 }
@@ -160,12 +105,7 @@ async fn a_removed_item_is_gone() {
     let answer = service.call(Method::DELETE, &path).token(&token).send().await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
     for method in [Method::GET, Method::DELETE] {
-        service
-            .call(method, &path)
-            .token(&token)
-            .send()
-            .await
-            .problem(404);
+        service.call(method, &path).token(&token).send().await.problem(404);
     }
     assert!(service.seen_by(&service.alice()).await.is_empty());
 }
@@ -202,25 +142,13 @@ async fn a_change_based_on_an_old_version_is_refused() {
         .header("etag")
         .expect("an etag")
         .to_owned();
-    assert_eq!(
-        change(&format!("W/{current}")).status().await,
-        412,
-        "a weak tag is never the same"
-    );
+    assert_eq!(change(&format!("W/{current}")).status().await, 412, "a weak tag is never the same");
     for malformed in ["1", "\"1", ""] {
-        assert_eq!(
-            change(malformed).send().await.problem(400)["status"],
-            400,
-            "{malformed}"
-        );
+        assert_eq!(change(malformed).send().await.problem(400)["status"], 400, "{malformed}");
     }
     assert_eq!(change(&format!("\"other\", {current}")).status().await, 200);
     assert_eq!(change("*").status().await, 200);
-    assert_eq!(
-        replace.status().await,
-        200,
-        "without If-Match the last writer wins"
-    );
+    assert_eq!(replace.status().await, 200, "without If-Match the last writer wins");
     let current = service
         .call(Method::GET, &path)
         .token(&token)
@@ -243,12 +171,7 @@ async fn of_two_changes_to_one_version_only_one_gets_through() {
     for number in 0..10 {
         let body = json!({ "description": format!("writer {number}") });
         calls.spawn(
-            service
-                .call(Method::PATCH, &path)
-                .json(&body)
-                .token(&token)
-                .header("if-match", etag)
-                .status(),
+            service.call(Method::PATCH, &path).json(&body).token(&token).header("if-match", etag).status(),
         );
     }
     let mut statuses = calls.join_all().await;
@@ -272,44 +195,23 @@ async fn a_long_list_is_walked_page_by_page_in_a_stable_order() {
         pages += 1;
         let page = answer.json();
         let items = page["items"].as_array().expect("items");
-        seen.extend(
-            items
-                .iter()
-                .map(|item| item["description"].as_str().expect("text").to_owned()),
-        );
+        seen.extend(items.iter().map(|item| item["description"].as_str().expect("text").to_owned()));
         // Something added or removed meanwhile neither repeats nor hides the others.
         if pages == 1 {
             service.add(&service.alice(), "late").await;
             let gone = format!("/api/todolist/{}", items[2]["id"].as_str().expect("an id"));
-            assert_eq!(
-                service.call(Method::DELETE, &gone).token(&token).status().await,
-                204
-            );
+            assert_eq!(service.call(Method::DELETE, &gone).token(&token).status().await, 204);
         }
         let Some(next) = page["next"].as_str() else {
             assert_eq!(answer.header("link"), None);
             break;
         };
         path = format!("/api/todolist?limit=3&after={next}");
-        assert_eq!(
-            answer.header("link"),
-            Some(format!("<{path}>; rel=\"next\"").as_str())
-        );
+        assert_eq!(answer.header("link"), Some(format!("<{path}>; rel=\"next\"").as_str()));
     }
     assert_eq!((pages, seen), (3, [names, vec!["late".to_owned()]].concat()));
-    for bad in [
-        "limit=0",
-        "limit=101",
-        "limit=x",
-        "limit=1&limit=2",
-        "after=x",
-        "after=AQ",
-    ] {
-        let answer = service
-            .call(Method::GET, &format!("/api/todolist?{bad}"))
-            .token(&token)
-            .send()
-            .await;
+    for bad in ["limit=0", "limit=101", "limit=x", "limit=1&limit=2", "after=x", "after=AQ"] {
+        let answer = service.call(Method::GET, &format!("/api/todolist?{bad}")).token(&token).send().await;
         assert!(answer.problem(422)["errors"][0]["field"].is_string(), "{bad}");
     }
 }
@@ -325,13 +227,5 @@ async fn items_survive_a_restart_of_the_service() {
     let second = Service::configured(issuer, |config| config.database.clone_from(&database)).await;
     assert_eq!(second.seen_by(&second.alice()).await, ["durable"]);
     let path = format!("/api/todolist/{}", item["id"].as_str().expect("an id"));
-    assert_eq!(
-        second
-            .call(Method::GET, &path)
-            .token(&second.alice().signed())
-            .send()
-            .await
-            .json(),
-        item
-    );
+    assert_eq!(second.call(Method::GET, &path).token(&second.alice().signed()).send().await.json(), item);
 }

@@ -12,14 +12,9 @@ use crate::support::{Publish, RsaKey, Service, TestIssuer};
 #[tokio::test]
 async fn it_is_alive_whatever_the_issuer_does_and_ready_when_keys_can_be_had() {
     let service = Service::start().await;
-    service
-        .issuer
-        .publish(Publish::Status(StatusCode::INTERNAL_SERVER_ERROR));
+    service.issuer.publish(Publish::Status(StatusCode::INTERNAL_SERVER_ERROR));
     let alive = service.call(Method::GET, "/healthz").send().await;
-    assert_eq!(
-        (alive.status.as_u16(), alive.json()),
-        (200, json!({ "status": "ok" }))
-    );
+    assert_eq!((alive.status.as_u16(), alive.json()), (200, json!({ "status": "ok" })));
     let unready = service.call(Method::GET, "/readyz").send().await;
     assert_eq!(unready.status.as_u16(), 503);
     assert_eq!(
@@ -27,15 +22,10 @@ async fn it_is_alive_whatever_the_issuer_does_and_ready_when_keys_can_be_had() {
         json!({ "ready": false, "reasons": [format!("no keys from {}", service.issuer.name)] })
     );
 
-    service
-        .issuer
-        .publish(Publish::Keys(vec![RsaKey::first().jwk("first")]));
+    service.issuer.publish(Publish::Keys(vec![RsaKey::first().jwk("first")]));
     service.pass(31);
     let ready = service.call(Method::GET, "/readyz").send().await;
-    assert_eq!(
-        (ready.status.as_u16(), ready.json()),
-        (200, json!({ "ready": true, "reasons": [] }))
-    );
+    assert_eq!((ready.status.as_u16(), ready.json()), (200, json!({ "ready": true, "reasons": [] })));
 }
 
 #[tokio::test]
@@ -51,36 +41,24 @@ async fn one_issuer_of_two_is_enough_to_be_ready() {
     other.publish(Publish::Status(StatusCode::NOT_FOUND));
     let ready = service.call(Method::GET, "/readyz").send().await;
     assert_eq!(ready.status.as_u16(), 200);
-    assert_eq!(
-        ready.json()["reasons"],
-        json!([format!("no keys from {}", other.name)])
-    );
+    assert_eq!(ready.json()["reasons"], json!([format!("no keys from {}", other.name)]));
 }
 
 #[tokio::test]
 async fn the_description_is_openapi_3_1_and_names_every_route() {
     let service = Service::start().await;
     let answer = service.call(Method::GET, "/openapi.json").send().await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("content-type")),
-        (200, Some("application/json"))
-    );
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/json")));
     let document = answer.json();
     assert!(
-        document["openapi"]
-            .as_str()
-            .is_some_and(|version| version.starts_with("3.1.")),
+        document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")),
         "{}",
         document["openapi"]
     );
     let mut described = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().expect("paths") {
         described.extend(
-            operations
-                .as_object()
-                .expect("operations")
-                .keys()
-                .map(|method| format!("{method} {path}")),
+            operations.as_object().expect("operations").keys().map(|method| format!("{method} {path}")),
         );
     }
     let served = [
@@ -98,20 +76,10 @@ async fn the_description_is_openapi_3_1_and_names_every_route() {
     // What is described is served, and with no other method than those described.
     for path in document["paths"].as_object().expect("paths").keys() {
         let address = path.replace("{id}", "01890000-0000-7000-8000-000000000000");
-        for method in [
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ] {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let expected = described.contains(&format!("{} {path}", method.as_str().to_lowercase()));
             let status = service.call(method.clone(), &address).status().await;
-            assert_eq!(
-                status != 405 && status != 404,
-                expected,
-                "{method} {path}: {status}"
-            );
+            assert_eq!(status != 405 && status != 404, expected, "{method} {path}: {status}");
         }
     }
 }
@@ -122,31 +90,18 @@ async fn an_item_looks_as_the_description_says() {
     let item = service.add(&service.alice(), "x").await;
     let document = service.call(Method::GET, "/openapi.json").send().await.json();
     let schema = &document["components"]["schemas"]["Item"];
-    let described: BTreeSet<&String> = schema["properties"]
-        .as_object()
-        .expect("properties")
-        .keys()
-        .collect();
+    let described: BTreeSet<&String> = schema["properties"].as_object().expect("properties").keys().collect();
     let sent: BTreeSet<&String> = item.as_object().expect("an object").keys().collect();
     assert_eq!(described, sent);
-    let required: BTreeSet<&str> = schema["required"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
+    let required: BTreeSet<&str> =
+        schema["required"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     assert_eq!(required.len(), sent.len());
 }
 
 #[tokio::test]
 async fn a_request_under_way_is_finished_before_the_service_stops() {
     let service = Service::start().await;
-    let address = service
-        .running
-        .base_url()
-        .strip_prefix("http://")
-        .expect("a URL")
-        .to_owned();
+    let address = service.running.base_url().strip_prefix("http://").expect("a URL").to_owned();
     assert_eq!(service.status_for(&service.alice().signed()).await, 200);
     let mut stream = TcpStream::connect(&address).await.expect("connects");
     let body = r#"{"description":"in flight"}"#;
@@ -158,10 +113,7 @@ async fn a_request_under_way_is_finished_before_the_service_stops() {
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let mut interim = [0; 25];
-    stream
-        .read_exact(&mut interim)
-        .await
-        .expect("the service waits for the body");
+    stream.read_exact(&mut interim).await.expect("the service waits for the body");
     assert!(interim.starts_with(b"HTTP/1.1 100 "));
 
     let stopping = tokio::spawn(service.running.stop());
@@ -179,12 +131,7 @@ async fn a_request_under_way_is_finished_before_the_service_stops() {
 #[tokio::test]
 async fn dropping_the_service_stops_it() {
     let service = Service::start().await;
-    let address = service
-        .running
-        .base_url()
-        .strip_prefix("http://")
-        .expect("a URL")
-        .to_owned();
+    let address = service.running.base_url().strip_prefix("http://").expect("a URL").to_owned();
     assert!(TcpStream::connect(&address).await.is_ok());
     drop(service.running);
     while TcpStream::connect(&address).await.is_ok() {

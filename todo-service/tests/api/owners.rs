@@ -28,10 +28,7 @@ async fn the_same_object_id_in_another_tenant_is_somebody_else() {
 async fn an_object_id_is_the_same_in_any_spelling_of_its_digits() {
     let service = Service::start().await;
     service.add(&service.user(CAROL), "hers").await;
-    assert_eq!(
-        service.seen_by(&service.user(&CAROL.to_uppercase())).await,
-        ["hers"]
-    );
+    assert_eq!(service.seen_by(&service.user(&CAROL.to_uppercase())).await, ["hers"]);
 }
 
 #[tokio::test]
@@ -47,19 +44,10 @@ async fn a_delegated_token_without_a_proper_object_id_is_refused() {
         "ca401000000040008000000000000000d",
         "{ca401000-0000-4000-8000-00000000000d}",
     ] {
-        assert_eq!(
-            service.status_for(&service.user(oid).signed()).await,
-            403,
-            "{oid}"
-        );
+        assert_eq!(service.status_for(&service.user(oid).signed()).await, 403, "{oid}");
     }
     for oid in [json!(null), json!(1), json!([CAROL])] {
-        assert_eq!(
-            service
-                .status_for(&service.alice().claim("oid", oid).signed())
-                .await,
-            401
-        );
+        assert_eq!(service.status_for(&service.alice().claim("oid", oid).signed()).await, 401);
     }
     assert_eq!(service.status_for(&service.user(CAROL).signed()).await, 200);
 }
@@ -76,10 +64,7 @@ async fn names_and_addresses_never_decide_whose_an_item_is() {
     };
     service.add(&named(service.alice()), "alice's").await;
     assert!(service.seen_by(&named(service.bob())).await.is_empty());
-    let renamed = service
-        .alice()
-        .claim("email", "new@corp.com")
-        .claim("sub", "another-subject");
+    let renamed = service.alice().claim("email", "new@corp.com").claim("sub", "another-subject");
     assert_eq!(service.seen_by(&renamed).await, ["alice's"]);
 }
 
@@ -99,15 +84,9 @@ async fn elsewhere_the_owner_is_the_subject_within_its_issuer() {
     let item = service.add(&token("alice"), "hers").await;
     assert_eq!(item["owner"], "alice");
     assert_eq!(service.seen_by(&token("alice")).await, ["hers"]);
-    assert!(
-        service.seen_by(&token("Alice")).await.is_empty(),
-        "subjects are compared to the letter"
-    );
+    assert!(service.seen_by(&token("Alice")).await.is_empty(), "subjects are compared to the letter");
     let namesake = token("alice").claim("iss", other.name.as_str());
-    assert!(
-        service.seen_by(&namesake).await.is_empty(),
-        "the same subject of another issuer"
-    );
+    assert!(service.seen_by(&namesake).await.is_empty(), "the same subject of another issuer");
 }
 
 #[tokio::test]
@@ -141,39 +120,21 @@ async fn somebody_elses_item_is_answered_exactly_like_none() {
     ];
     for (method, body) in requests {
         let mut answers = Vec::new();
-        for path in [
-            &theirs,
-            &nobodys,
-            &"/api/todolist/42".to_owned(),
-            &"/api/todolist/..%2fx".to_owned(),
-        ] {
-            let call = service
-                .call(method.clone(), path)
-                .token(&bob)
-                .header("x-request-id", "same");
+        for path in [&theirs, &nobodys, &"/api/todolist/42".to_owned(), &"/api/todolist/..%2fx".to_owned()] {
+            let call = service.call(method.clone(), path).token(&bob).header("x-request-id", "same");
             let call = match &body {
                 Some(body) => call.json(body),
                 None => call,
             };
             let answer = call.header("if-match", "\"1\"").send().await;
             answer.problem(404);
-            answers.push((
-                answer.text,
-                answer.headers.iter().filter(|(name, _)| *name != "date").count(),
-            ));
+            answers.push((answer.text, answer.headers.iter().filter(|(name, _)| *name != "date").count()));
         }
         answers.dedup();
         assert_eq!(answers.len(), 1, "{method}: {answers:?}");
     }
     assert_eq!(service.seen_by(&service.alice()).await, ["hers"]);
-    assert_eq!(
-        service
-            .call(Method::GET, &theirs)
-            .token(&service.alice().signed())
-            .status()
-            .await,
-        200
-    );
+    assert_eq!(service.call(Method::GET, &theirs).token(&service.alice().signed()).status().await, 200);
 }
 
 #[tokio::test]
@@ -182,27 +143,16 @@ async fn a_user_cannot_set_the_owner() {
     let alice = service.alice().signed();
     let planted = json!({ "description": "planted", "owner": "b0b00000-0000-4000-8000-00000000000b" });
     let answer = service.post(&planted).token(&alice).send().await;
-    assert_eq!(
-        answer.problem(400)["type"],
-        "urn:problem:todo-service:owner-not-settable"
-    );
+    assert_eq!(answer.problem(400)["type"], "urn:problem:todo-service:owner-not-settable");
     let twice = r#"{"description":"x","owner":"a","owner":"b"}"#;
-    let call = service
-        .call(Method::POST, "/api/todolist")
-        .header("content-type", "application/json");
+    let call = service.call(Method::POST, "/api/todolist").header("content-type", "application/json");
     call.body(twice).token(&alice).send().await.problem(400);
     let item = service.add(&service.alice(), "mine").await;
     let path = format!("/api/todolist/{}", item["id"].as_str().expect("an id"));
     for method in [Method::PUT, Method::PATCH] {
         let body =
             json!({ "description": "x", "done": false, "owner": "b0b00000-0000-4000-8000-00000000000b" });
-        service
-            .call(method, &path)
-            .json(&body)
-            .token(&alice)
-            .send()
-            .await
-            .problem(400);
+        service.call(method, &path).json(&body).token(&alice).send().await.problem(400);
     }
     assert!(service.seen_by(&service.bob()).await.is_empty());
     assert_eq!(service.seen_by(&service.alice()).await, ["mine"]);
@@ -213,17 +163,10 @@ async fn a_user_cannot_set_the_owner() {
 async fn an_app_must_name_a_proper_owner_and_then_acts_for_them() {
     let service = Service::start().await;
     let app = service.app().signed();
-    let answer = service
-        .post(&json!({ "description": "x" }))
-        .token(&app)
-        .send()
-        .await;
+    let answer = service.post(&json!({ "description": "x" })).token(&app).send().await;
     assert_eq!(answer.problem(422)["errors"][0]["field"], "owner");
-    let answer = service
-        .post(&json!({ "description": "x", "owner": "alice@example.com" }))
-        .token(&app)
-        .send()
-        .await;
+    let answer =
+        service.post(&json!({ "description": "x", "owner": "alice@example.com" })).token(&app).send().await;
     assert_eq!(answer.problem(422)["errors"][0]["field"], "owner");
     let answer = service
         .post(&json!({ "description": "for Carol", "owner": CAROL.to_uppercase() }))
@@ -235,34 +178,18 @@ async fn an_app_must_name_a_proper_owner_and_then_acts_for_them() {
     assert_eq!(service.seen_by(&service.user(CAROL)).await, ["for Carol"]);
     let path = answer.header("location").expect("a location").to_owned();
     let body = json!({ "description": "changed", "done": true, "owner": CAROL });
-    service
-        .call(Method::PUT, &path)
-        .json(&body)
-        .token(&app)
-        .send()
-        .await
-        .problem(400);
-    let change = service
-        .call(Method::PATCH, &path)
-        .json(&json!({ "description": "changed" }));
+    service.call(Method::PUT, &path).json(&body).token(&app).send().await.problem(400);
+    let change = service.call(Method::PATCH, &path).json(&json!({ "description": "changed" }));
     assert_eq!(change.token(&app).status().await, 200);
     assert_eq!(service.seen_by(&service.user(CAROL)).await, ["changed"]);
-    assert_eq!(
-        service.call(Method::DELETE, &path).token(&app).status().await,
-        204
-    );
+    assert_eq!(service.call(Method::DELETE, &path).token(&app).status().await, 204);
 }
 
 #[tokio::test]
 async fn every_write_of_an_app_is_audited_and_a_users_is_not() {
     let service = Service::start().await;
     let app = service.app().signed();
-    let made = service
-        .post(&json!({ "description": "x", "owner": CAROL }))
-        .token(&app)
-        .send()
-        .await
-        .json();
+    let made = service.post(&json!({ "description": "x", "owner": CAROL })).token(&app).send().await.json();
     let id = made["id"].as_str().expect("an id");
     let path = format!("/api/todolist/{id}");
     service
@@ -273,40 +200,16 @@ async fn every_write_of_an_app_is_audited_and_a_users_is_not() {
         .send()
         .await;
     service.call(Method::DELETE, &path).token(&app).send().await;
-    service
-        .call(Method::DELETE, &path)
-        .token(&app)
-        .send()
-        .await
-        .problem(404);
+    service.call(Method::DELETE, &path).token(&app).send().await.problem(404);
     let events: Vec<Value> = audit_events(id);
-    let told: Vec<_> = events
-        .iter()
-        .map(|event| (event["action"].as_str(), event["outcome"].as_str()))
-        .collect();
-    let expected = [
-        ("create", "done"),
-        ("change", "done"),
-        ("remove", "done"),
-        ("remove", "missing"),
-    ];
-    assert_eq!(
-        told,
-        expected.map(|(action, outcome)| (Some(action), Some(outcome)))
-    );
-    assert!(
-        events[0]["app"]
-            .as_str()
-            .is_some_and(|app| app.contains("nightly-job")),
-        "{}",
-        events[0]
-    );
+    let told: Vec<_> =
+        events.iter().map(|event| (event["action"].as_str(), event["outcome"].as_str())).collect();
+    let expected = [("create", "done"), ("change", "done"), ("remove", "done"), ("remove", "missing")];
+    assert_eq!(told, expected.map(|(action, outcome)| (Some(action), Some(outcome))));
+    assert!(events[0]["app"].as_str().is_some_and(|app| app.contains("nightly-job")), "{}", events[0]);
     assert_eq!(events[0]["owner"], CAROL);
     assert_eq!(events[0]["realm"], crate::support::TENANT);
-    assert!(
-        logs::lines_with(id).iter().any(|line| line.contains("audit-1")),
-        "with the request's id"
-    );
+    assert!(logs::lines_with(id).iter().any(|line| line.contains("audit-1")), "with the request's id");
 
     let own = service.add(&service.alice(), "mine").await;
     assert!(audit_events(own["id"].as_str().expect("an id")).is_empty());
@@ -314,11 +217,6 @@ async fn every_write_of_an_app_is_audited_and_a_users_is_not() {
 
 fn audit_events(item: &str) -> Vec<Value> {
     let lines = logs::lines_with(item);
-    let events = lines
-        .iter()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    events
-        .filter(|event| event["target"] == "audit")
-        .map(|event| event["fields"].clone())
-        .collect()
+    let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["target"] == "audit").map(|event| event["fields"].clone()).collect()
 }

@@ -18,26 +18,15 @@ fn raw_post(service: &Service, body: impl Into<Vec<u8>>) -> Call {
 async fn a_body_over_64_kib_is_refused() {
     let service = Service::start().await;
     let padded = |size: usize| format!("{{\"description\":\"x\"{}}}", " ".repeat(size - 19));
-    assert_eq!(
-        raw_post(&service, padded(64 * 1024)).status().await,
-        201,
-        "exactly 64 KiB"
-    );
-    raw_post(&service, padded(64 * 1024 + 1))
-        .send()
-        .await
-        .problem(413);
+    assert_eq!(raw_post(&service, padded(64 * 1024)).status().await, 201, "exactly 64 KiB");
+    raw_post(&service, padded(64 * 1024 + 1)).send().await.problem(413);
     raw_post(&service, padded(1024 * 1024)).send().await.problem(413);
 }
 
 #[tokio::test]
 async fn what_is_not_one_strict_json_object_is_refused() {
     let service = Service::start().await;
-    let deep = format!(
-        "{{\"description\":{}1{}}}",
-        "[".repeat(10_000),
-        "]".repeat(10_000)
-    );
+    let deep = format!("{{\"description\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let bad: [&[u8]; 13] = [
         b"",
         b"null",
@@ -56,20 +45,13 @@ async fn what_is_not_one_strict_json_object_is_refused() {
     for body in bad {
         let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
         let problem = raw_post(&service, body).send().await.problem(400);
-        assert_eq!(
-            problem["type"], "urn:problem:todo-service:malformed-request",
-            "{shown}"
-        );
+        assert_eq!(problem["type"], "urn:problem:todo-service:malformed-request", "{shown}");
     }
-    let unknown = raw_post(&service, r#"{"description":"x","id":"1","colour":"red"}"#)
-        .send()
-        .await
-        .problem(422);
+    let unknown =
+        raw_post(&service, r#"{"description":"x","id":"1","colour":"red"}"#).send().await.problem(422);
     assert_eq!(unknown["errors"].as_array().map(Vec::len), Some(2), "{unknown}");
     assert_eq!(
-        raw_post(&service, r#"{"description":"\ud83e\udd50"}"#)
-            .status()
-            .await,
+        raw_post(&service, r#"{"description":"\ud83e\udd50"}"#).status().await,
         201,
         "a whole surrogate pair"
     );
@@ -80,12 +62,7 @@ async fn what_is_not_one_strict_json_object_is_refused() {
 async fn a_body_of_another_media_type_is_refused() {
     let service = Service::start().await;
     let token = service.alice().signed();
-    let post = || {
-        service
-            .call(Method::POST, "/api/todolist")
-            .token(&token)
-            .body(r#"{"description":"x"}"#)
-    };
+    let post = || service.call(Method::POST, "/api/todolist").token(&token).body(r#"{"description":"x"}"#);
     post().send().await.problem(415);
     for bad in [
         "text/plain",
@@ -102,28 +79,16 @@ async fn a_body_of_another_media_type_is_refused() {
         .send()
         .await
         .problem(415);
-    assert_eq!(
-        post()
-            .header("content-type", "application/json; charset=utf-8")
-            .status()
-            .await,
-        201
-    );
+    assert_eq!(post().header("content-type", "application/json; charset=utf-8").status().await, 201);
 }
 
 #[tokio::test]
 async fn without_permission_a_body_is_not_even_looked_at() {
     let service = Service::start().await;
     let reader = service.alice().claim("scp", "ToDoList.Read").signed();
-    for (token, status) in [
-        (None, 401),
-        (Some(reader), 403),
-        (Some(service.alice().signed()), 400),
-    ] {
-        let call = service
-            .call(Method::POST, "/api/todolist")
-            .header("content-type", "application/json")
-            .body("{");
+    for (token, status) in [(None, 401), (Some(reader), 403), (Some(service.alice().signed()), 400)] {
+        let call =
+            service.call(Method::POST, "/api/todolist").header("content-type", "application/json").body("{");
         let call = match token {
             Some(token) => call.token(&token),
             None => call,
@@ -136,27 +101,10 @@ async fn without_permission_a_body_is_not_even_looked_at() {
 async fn unknown_paths_and_methods_are_problems_too() {
     let service = Service::start().await;
     let token = service.alice().signed();
-    for path in [
-        "/",
-        "/api",
-        "/api/todolist/",
-        "/api/ToDoList",
-        "/api/todolist/a/b",
-        "/metrics",
-        "/.env",
-    ] {
-        service
-            .call(Method::GET, path)
-            .token(&token)
-            .send()
-            .await
-            .problem(404);
+    for path in ["/", "/api", "/api/todolist/", "/api/ToDoList", "/api/todolist/a/b", "/metrics", "/.env"] {
+        service.call(Method::GET, path).token(&token).send().await.problem(404);
     }
-    let answer = service
-        .call(Method::DELETE, "/api/todolist")
-        .token(&token)
-        .send()
-        .await;
+    let answer = service.call(Method::DELETE, "/api/todolist").token(&token).send().await;
     answer.problem(405);
     assert_eq!(answer.header("allow"), Some("GET,HEAD,POST"));
     for method in [Method::OPTIONS, Method::TRACE] {
@@ -181,10 +129,7 @@ async fn no_other_origin_is_let_in_and_every_answer_has_the_security_headers() {
     ];
     for answer in answers {
         assert!(
-            answer
-                .headers
-                .keys()
-                .all(|name| !name.as_str().starts_with("access-control-")),
+            answer.headers.keys().all(|name| !name.as_str().starts_with("access-control-")),
             "{answer:?}"
         );
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
@@ -200,11 +145,8 @@ async fn no_other_origin_is_let_in_and_every_answer_has_the_security_headers() {
 #[tokio::test]
 async fn errors_repeat_neither_the_token_nor_its_claims() {
     let service = Service::start().await;
-    let marked = service
-        .alice()
-        .claim("name", "canary-name")
-        .claim("sub", "canary-sub")
-        .claim("azp", "canary-client");
+    let marked =
+        service.alice().claim("name", "canary-name").claim("sub", "canary-sub").claim("azp", "canary-client");
     let tokens = [
         marked.clone().claim("aud", "canary-audience").signed(),
         marked.clone().claim("exp", 1).signed(),
@@ -219,9 +161,7 @@ async fn errors_repeat_neither_the_token_nor_its_claims() {
         assert!(answer.status.is_client_error());
         let everything = format!("{:?}{}", answer.headers, answer.text);
         for part in
-            token
-                .split('.')
-                .chain(["canary", "127.0.0.1", "src/", "panicked", "jsonwebtoken", "sqlx"])
+            token.split('.').chain(["canary", "127.0.0.1", "src/", "panicked", "jsonwebtoken", "sqlx"])
         {
             assert!(!everything.contains(part), "{part} in {everything}");
         }
@@ -240,12 +180,7 @@ async fn a_harmless_request_id_is_kept_and_any_other_replaced() {
         assert_ne!(id, bad);
         assert_eq!(id.len(), 32);
     }
-    let twice = service
-        .list()
-        .header("x-request-id", "a")
-        .header("x-request-id", "b")
-        .send()
-        .await;
+    let twice = service.list().header("x-request-id", "a").header("x-request-id", "b").send().await;
     assert_eq!(twice.header("x-request-id").map(str::len), Some(32));
 }
 
@@ -293,34 +228,19 @@ async fn no_token_reaches_the_log_at_any_level() {
         service.alice().claim("scp", "nothing").signed(),
         service.app().signed(),
         service.alice().parameter("kid", "unknown").signed(),
-        service
-            .alice()
-            .parameter("alg", "none")
-            .sealed(|_| b"unsigned-canary-signature".to_vec()),
+        service.alice().parameter("alg", "none").sealed(|_| b"unsigned-canary-signature".to_vec()),
     ];
     for token in &tokens {
         service.list().token(token).send().await;
-        service
-            .post(&json!({ "description": "body-canary-words" }))
-            .token(token)
-            .send()
-            .await;
-        service
-            .call(Method::GET, &format!("/api/todolist?access_token={token}"))
-            .send()
-            .await;
+        service.post(&json!({ "description": "body-canary-words" })).token(token).send().await;
+        service.call(Method::GET, &format!("/api/todolist?access_token={token}")).send().await;
         service.call(Method::GET, &format!("/{token}")).send().await;
         service.list().token(token).token(token).send().await;
     }
-    assert!(
-        !logs::lines_with("\"target\":\"access\"").is_empty(),
-        "the log is listened to"
-    );
+    assert!(!logs::lines_with("\"target\":\"access\"").is_empty(), "the log is listened to");
     // The test's own client logs what it sends at trace level; only what the service writes counts.
     let ours = |text: &str| {
-        logs::lines_with(text)
-            .into_iter()
-            .find(|line| !line.contains("\"target\":\"hyper_util::client"))
+        logs::lines_with(text).into_iter().find(|line| !line.contains("\"target\":\"hyper_util::client"))
     };
     for token in &tokens {
         let signature = token.rsplit('.').next().expect("three parts");

@@ -11,20 +11,12 @@ use crate::support::{EcKey, Publish, RsaKey, Service, TestIssuer, compact};
 async fn assert_refused(service: &Service, token: &str, what: &str) {
     let answer = service.list().token(token).send().await;
     assert_eq!(answer.status.as_u16(), 401, "{what}: {}", answer.text);
-    assert_eq!(
-        answer.challenge(),
-        Some("Bearer error=\"invalid_token\""),
-        "{what}"
-    );
+    assert_eq!(answer.challenge(), Some("Bearer error=\"invalid_token\""), "{what}");
 }
 
 /// Another base64url digit in place of the one at that position.
 fn flipped(token: &str, position: usize) -> String {
-    let digit = if &token[position..=position] == "A" {
-        "B"
-    } else {
-        "A"
-    };
+    let digit = if &token[position..=position] == "A" { "B" } else { "A" };
     format!("{}{digit}{}", &token[..position], &token[position + 1..])
 }
 
@@ -41,10 +33,7 @@ async fn a_token_that_was_touched_is_refused() {
     ] {
         assert_refused(&service, &flipped(&token, at), part).await;
     }
-    let foreign = service
-        .alice()
-        .claim("oid", "b0b00000-0000-4000-8000-00000000000b")
-        .signed();
+    let foreign = service.alice().claim("oid", "b0b00000-0000-4000-8000-00000000000b").signed();
     let signature = &token[dots[1]..];
     let grafted = format!("{}{signature}", foreign.rsplit_once('.').expect("three parts").0);
     assert_refused(&service, &grafted, "somebody else's signature").await;
@@ -63,36 +52,22 @@ async fn unsigned_and_symmetric_tokens_are_refused() {
     }
     let key = RsaKey::first();
     let der = key.public_der();
-    let pem = format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        STANDARD.encode(&der)
-    );
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(&der));
     let jwk = key.jwk("first");
     let modulus = jwk["n"].as_str().expect("a modulus");
-    for secret in [
-        der.clone(),
-        pem.into_bytes(),
-        jwk.to_string().into_bytes(),
-        modulus.as_bytes().to_vec(),
-    ] {
-        for (name, algorithm) in [
-            ("HS256", hmac::HMAC_SHA256),
-            ("HS384", hmac::HMAC_SHA384),
-            ("HS512", hmac::HMAC_SHA512),
-        ] {
+    for secret in [der.clone(), pem.into_bytes(), jwk.to_string().into_bytes(), modulus.as_bytes().to_vec()] {
+        for (name, algorithm) in
+            [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)]
+        {
             let token = service.alice().parameter("alg", name);
-            let sign = |message: &[u8]| {
-                hmac::sign(&hmac::Key::new(algorithm, &secret), message)
-                    .as_ref()
-                    .to_vec()
-            };
+            let sign =
+                |message: &[u8]| hmac::sign(&hmac::Key::new(algorithm, &secret), message).as_ref().to_vec();
             assert_refused(&service, &token.sealed(sign), name).await;
         }
     }
-    for missing in [
-        service.alice().without_parameter("alg"),
-        service.alice().parameter("alg", json!(["RS256"])),
-    ] {
+    for missing in
+        [service.alice().without_parameter("alg"), service.alice().parameter("alg", json!(["RS256"]))]
+    {
         let token = missing.sealed(|message| key.sign("RS256", message));
         assert_refused(&service, &token, "no usable alg").await;
     }
@@ -111,23 +86,13 @@ async fn an_algorithm_that_is_not_configured_is_refused_although_the_key_could_d
         let token = liberal.alice().parameter("alg", algorithm).signed();
         assert_eq!(liberal.status_for(&token).await, 200, "{algorithm}");
     }
-    assert_refused(
-        &liberal,
-        &liberal.alice().signed(),
-        "RS256 where it is not configured",
-    )
-    .await;
+    assert_refused(&liberal, &liberal.alice().signed(), "RS256 where it is not configured").await;
 }
 
 #[tokio::test]
 async fn a_key_is_used_for_its_own_algorithm_only() {
     let service = Service::with(|issuer| {
-        issuer.algorithms = vec![
-            Algorithm::RS256,
-            Algorithm::PS256,
-            Algorithm::ES256,
-            Algorithm::ES384,
-        ];
+        issuer.algorithms = vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384];
     })
     .await;
     let (p256, p384) = (EcKey::p256(), EcKey::p384());
@@ -145,38 +110,19 @@ async fn a_key_is_used_for_its_own_algorithm_only() {
     assert_refused(&service, &pkcs1, "an RS256 signature under a PS256 header").await;
     assert_eq!(service.status_for(&as_pss.signed()).await, 200);
 
-    assert_refused(
-        &service,
-        &as_pss.parameter("kid", "bound").signed(),
-        "a key bound to RS256",
-    )
-    .await;
-    assert_eq!(
-        service
-            .status_for(&service.alice().parameter("kid", "bound").signed())
-            .await,
-        200
-    );
+    assert_refused(&service, &as_pss.parameter("kid", "bound").signed(), "a key bound to RS256").await;
+    assert_eq!(service.status_for(&service.alice().parameter("kid", "bound").signed()).await, 200);
 
     let es256 = service.alice().parameter("alg", "ES256");
-    assert_refused(
-        &service,
-        &es256.clone().parameter("kid", "p384").signed_by_ec(&p384),
-        "ES256 with P-384",
-    )
-    .await;
+    assert_refused(&service, &es256.clone().parameter("kid", "p384").signed_by_ec(&p384), "ES256 with P-384")
+        .await;
     assert_refused(
         &service,
         &es256.clone().parameter("kid", "first").signed_by_ec(&p256),
         "ES256 with an RSA key",
     )
     .await;
-    assert_eq!(
-        service
-            .status_for(&es256.parameter("kid", "p256").signed_by_ec(&p256))
-            .await,
-        200
-    );
+    assert_eq!(service.status_for(&es256.parameter("kid", "p256").signed_by_ec(&p256)).await, 200);
     let es384 = service.alice().parameter("alg", "ES384").parameter("kid", "p384");
     assert_eq!(service.status_for(&es384.signed_by_ec(&p384)).await, 200);
 }
@@ -198,21 +144,10 @@ async fn header_extensions_that_nobody_supports_are_refused() {
         let token = service.alice().parameter(name, value.clone()).signed();
         assert_refused(&service, &token, &format!("{name}: {value}")).await;
     }
-    let known = service
-        .alice()
-        .parameter("crit", json!(["ext"]))
-        .parameter("ext", "text")
-        .signed();
+    let known = service.alice().parameter("crit", json!(["ext"])).parameter("ext", "text").signed();
     assert_refused(&service, &known, "crit with a text value").await;
-    let harmless = service
-        .alice()
-        .parameter("x5t", "abc")
-        .parameter("something", json!({ "else": 1 }));
-    assert_eq!(
-        service.status_for(&harmless.signed()).await,
-        200,
-        "what is not critical is ignored"
-    );
+    let harmless = service.alice().parameter("x5t", "abc").parameter("something", json!({ "else": 1 }));
+    assert_eq!(service.status_for(&harmless.signed()).await, 200, "what is not critical is ignored");
 }
 
 #[tokio::test]
@@ -224,12 +159,7 @@ async fn other_serialisations_are_refused() {
         RsaKey::first().sign("RS256", message)
     });
     assert_refused(&service, &nested, "a token in a token").await;
-    assert_refused(
-        &service,
-        &format!("{token}.{}.{}", parts[1], parts[2]),
-        "five parts",
-    )
-    .await;
+    assert_refused(&service, &format!("{token}.{}.{}", parts[1], parts[2]), "five parts").await;
     assert_refused(&service, &format!("{}.{token}", parts[0]), "four parts").await;
     assert_refused(
         &service,
@@ -240,14 +170,7 @@ async fn other_serialisations_are_refused() {
     let spare_bits = format!("{}.{}.{}", parts[0], parts[1], with_spare_bits(parts[2]));
     assert_refused(&service, &spare_bits, "a second spelling of the signature").await;
     let json = json!({ "protected": parts[0], "payload": parts[1], "signature": parts[2] }).to_string();
-    assert_eq!(
-        service
-            .list()
-            .header("authorization", &format!("Bearer {json}"))
-            .status()
-            .await,
-        400
-    );
+    assert_eq!(service.list().header("authorization", &format!("Bearer {json}")).status().await, 400);
     assert_refused(&service, &URL_SAFE_NO_PAD.encode(&json), "JSON serialisation").await;
     assert_eq!(service.status_for(&token).await, 200);
 }
@@ -276,11 +199,7 @@ async fn keys_in_the_header_are_neither_used_nor_fetched() {
     for (name, value) in parameters {
         let token = service.alice().parameter(name, value);
         assert_refused(&service, &token.signed_by(RsaKey::second()), name).await;
-        assert_eq!(
-            service.status_for(&token.signed()).await,
-            200,
-            "{name} is ignored on a good token"
-        );
+        assert_eq!(service.status_for(&token.signed()).await, 200, "{name} is ignored on a good token");
     }
     assert_eq!((attacker.key_fetches(), attacker.discoveries()), (0, 0));
 }
@@ -293,13 +212,9 @@ async fn members_that_are_said_twice_are_refused() {
     let claims = service.alice().claims.to_string();
     let twice =
         |text: &str, member: &str| format!("{},{member}}}", text.strip_suffix('}').expect("an object"));
-    for (member, value) in [
-        ("aud", "x"),
-        ("sub", "x"),
-        ("iss", "x"),
-        ("oid", "x"),
-        ("custom", "x\",\"custom\":\"y"),
-    ] {
+    for (member, value) in
+        [("aud", "x"), ("sub", "x"), ("iss", "x"), ("oid", "x"), ("custom", "x\",\"custom\":\"y")]
+    {
         let claims = twice(&claims, &format!("\"{member}\":\"{value}\""));
         assert_refused(&service, &compact(&header, &claims, sign), member).await;
     }
@@ -335,10 +250,5 @@ async fn parts_that_are_not_json_objects_are_refused() {
     assert_refused(&service, &compact(&header, &deep, sign), "nested deeply").await;
     let long = service.alice().claim("filler", "x".repeat(16 * 1024)).signed();
     assert_refused(&service, &long, "longer than any token should be").await;
-    assert_eq!(
-        service
-            .status_for(&compact(&header, &format!(" {claims}\n"), sign))
-            .await,
-        200
-    );
+    assert_eq!(service.status_for(&compact(&header, &format!(" {claims}\n"), sign)).await, 200);
 }

@@ -10,10 +10,7 @@ const NOW: i64 = 1_800_000_000;
 const TENANT: &str = "7f3c1a52-9d0e-4b6f-8a21-c5d4e3f2a1b0";
 
 fn issuer() -> Issuer {
-    Issuer {
-        tenants: vec![TENANT.to_owned()],
-        ..Issuer::new("https://id.example", vec!["api".to_owned()])
-    }
+    Issuer { tenants: vec![TENANT.to_owned()], ..Issuer::new("https://id.example", vec!["api".to_owned()]) }
 }
 
 /// Checks a good token in which the given claims are replaced (or, with "REMOVED", taken out).
@@ -23,9 +20,7 @@ fn checked(changes: Value) -> Result<AccessClaims, TokenFault> {
         "iat": NOW, "nbf": NOW, "scp": "ToDoList.Read",
     });
     let members = claims.as_object_mut().expect("an object");
-    let Value::Object(changes) = changes else {
-        unreachable!("changes are an object")
-    };
+    let Value::Object(changes) = changes else { unreachable!("changes are an object") };
     for (name, value) in changes {
         if value == json!("REMOVED") {
             members.remove(&name);
@@ -57,11 +52,7 @@ fn a_token_lives_until_the_leeway_after_its_expiry_ends() {
 fn a_token_starts_at_nbf_and_iat_less_the_leeway() {
     for claim in ["nbf", "iat"] {
         assert_eq!(fault(json!({ claim: NOW + 60 })), None, "{claim}");
-        assert_eq!(
-            fault(json!({ claim: NOW + 61 })),
-            Some(TokenFault::NotYet),
-            "{claim}"
-        );
+        assert_eq!(fault(json!({ claim: NOW + 61 })), Some(TokenFault::NotYet), "{claim}");
         assert_eq!(fault(json!({ claim: "REMOVED" })), None, "{claim}");
     }
 }
@@ -81,18 +72,10 @@ fn hostile_times_are_refused() {
     ];
     for value in hostile {
         for claim in ["exp", "nbf", "iat"] {
-            assert_eq!(
-                fault(json!({ claim: value })),
-                Some(TokenFault::Time),
-                "{claim} {value}"
-            );
+            assert_eq!(fault(json!({ claim: value })), Some(TokenFault::Time), "{claim} {value}");
         }
     }
-    assert_eq!(
-        fault(json!({ "exp": 1_800_000_000.5 })),
-        None,
-        "a fraction is a NumericDate too"
-    );
+    assert_eq!(fault(json!({ "exp": 1_800_000_000.5 })), None, "a fraction is a NumericDate too");
 }
 
 #[test]
@@ -137,70 +120,37 @@ fn the_subject_is_a_text_of_1_to_255_characters() {
 #[test]
 fn only_idtyp_app_makes_an_app() {
     let app = checked(json!({ "idtyp": "app", "scp": "REMOVED", "roles": ["r"] })).expect("an app's token");
-    assert_eq!(
-        app.principal,
-        Principal::App {
-            roles: vec!["r".to_owned()]
-        }
-    );
+    assert_eq!(app.principal, Principal::App { roles: vec!["r".to_owned()] });
     for user in [json!("user"), json!("REMOVED")] {
         let claims =
             checked(json!({ "idtyp": user, "scp": "REMOVED", "roles": ["r"] })).expect("a user's token");
         assert!(matches!(claims.principal, Principal::User { .. }), "{user}");
     }
-    for bad in [
-        json!("App"),
-        json!("APP"),
-        json!(["app"]),
-        json!(true),
-        json!(null),
-        json!("device"),
-        json!(""),
-    ] {
-        assert_eq!(
-            fault(json!({ "idtyp": bad, "scp": "REMOVED" })),
-            Some(TokenFault::Principal),
-            "{bad}"
-        );
+    for bad in
+        [json!("App"), json!("APP"), json!(["app"]), json!(true), json!(null), json!("device"), json!("")]
+    {
+        assert_eq!(fault(json!({ "idtyp": bad, "scp": "REMOVED" })), Some(TokenFault::Principal), "{bad}");
     }
-    assert_eq!(
-        fault(json!({ "idtyp": "app", "roles": ["r"] })),
-        Some(TokenFault::Principal),
-        "app with scp"
-    );
+    assert_eq!(fault(json!({ "idtyp": "app", "roles": ["r"] })), Some(TokenFault::Principal), "app with scp");
 }
 
 #[test]
 fn permissions_of_the_wrong_type_are_refused() {
     for bad in [json!(["ToDoList.Read"]), json!(1), json!(null), json!({})] {
-        assert_eq!(
-            fault(json!({ "scp": bad })),
-            Some(TokenFault::Permissions),
-            "{bad}"
-        );
+        assert_eq!(fault(json!({ "scp": bad })), Some(TokenFault::Permissions), "{bad}");
     }
     for bad in [json!("ToDoList.Read.All"), json!([1]), json!({}), json!(null)] {
-        assert_eq!(
-            fault(json!({ "roles": bad })),
-            Some(TokenFault::Permissions),
-            "{bad}"
-        );
+        assert_eq!(fault(json!({ "roles": bad })), Some(TokenFault::Permissions), "{bad}");
     }
 }
 
 #[test]
 fn the_client_claims_may_not_disagree() {
     assert_eq!(
-        checked(json!({ "azp": "web", "appid": "web" }))
-            .expect("agrees")
-            .client
-            .as_deref(),
+        checked(json!({ "azp": "web", "appid": "web" })).expect("agrees").client.as_deref(),
         Some("web")
     );
-    assert_eq!(
-        fault(json!({ "azp": "web", "appid": "other" })),
-        Some(TokenFault::Client)
-    );
+    assert_eq!(fault(json!({ "azp": "web", "appid": "other" })), Some(TokenFault::Client));
     assert_eq!(fault(json!({ "azp": ["web"] })), Some(TokenFault::Client));
 }
 

@@ -38,11 +38,7 @@ pub(crate) fn http_client() -> Result<HttpClient, TlsSetup> {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .build();
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     // Fetches are minutes apart: an idle connection would be dead by then.
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -86,12 +82,7 @@ pub(crate) struct KeySource {
 
 impl KeySource {
     pub(crate) fn new(issuer: &Issuer, client: HttpClient, timeout: Duration) -> Self {
-        Self {
-            issuer: issuer.issuer.clone(),
-            discovery_url: issuer.discovery_url(),
-            client,
-            timeout,
-        }
+        Self { issuer: issuer.issuer.clone(), discovery_url: issuer.discovery_url(), client, timeout }
     }
 
     pub(crate) fn issuer(&self) -> &str {
@@ -140,24 +131,13 @@ impl KeySource {
     }
 
     async fn get(&self, address: &str) -> Result<Bytes, FetchError> {
-        let response = self
-            .client
-            .request(request(address)?)
-            .await
-            .map_err(FetchError::Request)?;
+        let response = self.client.request(request(address)?).await.map_err(FetchError::Request)?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let body = Limited::new(response.into_body(), MAX_BODY)
-            .collect()
-            .await
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    FetchError::TooLarge
-                } else {
-                    FetchError::Body(error)
-                }
-            })?;
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { FetchError::Body(error) }
+        })?;
         Ok(body.to_bytes())
     }
 }
@@ -169,8 +149,5 @@ fn request(address: &str) -> Result<Request<Empty<Bytes>>, FetchError> {
         return Err(refused());
     }
     let uri: Uri = url.as_str().parse().map_err(|_| refused())?;
-    Request::get(uri)
-        .header(header::ACCEPT, "application/json")
-        .body(Empty::new())
-        .map_err(|_| refused())
+    Request::get(uri).header(header::ACCEPT, "application/json").body(Empty::new()).map_err(|_| refused())
 }

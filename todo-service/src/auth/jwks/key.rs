@@ -77,10 +77,7 @@ impl VerifyingKey {
     /// Whether a signature of this algorithm may be checked with this key.
     pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
         self.shape == algorithm.shape()
-            && self
-                .bound_to
-                .as_deref()
-                .is_none_or(|bound| bound == algorithm.name())
+            && self.bound_to.as_deref().is_none_or(|bound| bound == algorithm.name())
     }
 
     pub(crate) fn decoding(&self) -> &DecodingKey {
@@ -141,15 +138,11 @@ fn number(jwk: &Map<String, Value>, name: &str, fault: KeyRefused) -> Result<Vec
 }
 
 fn octets(jwk: &Map<String, Value>, name: &str, fault: KeyRefused) -> Result<Vec<u8>, KeyRefused> {
-    URL_SAFE_NO_PAD
-        .decode(text(jwk, name)?.ok_or(fault)?)
-        .map_err(|_| fault)
+    URL_SAFE_NO_PAD.decode(text(jwk, name)?.ok_or(fault)?).map_err(|_| fault)
 }
 
 fn bits(number: &[u8]) -> usize {
-    number
-        .first()
-        .map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
 fn is_even(number: &[u8]) -> bool {
@@ -202,19 +195,11 @@ mod tests {
             assert_eq!(refused(&rsa_jwk(bits, &[1, 0, 1])), None, "{bits}");
         }
         for bits in [512, 1024, 2047, 8193, 16384] {
-            assert_eq!(
-                refused(&rsa_jwk(bits, &[1, 0, 1])),
-                Some(KeyRefused::Modulus),
-                "{bits}"
-            );
+            assert_eq!(refused(&rsa_jwk(bits, &[1, 0, 1])), Some(KeyRefused::Modulus), "{bits}");
         }
         assert_eq!(refused(&rsa_jwk(2048, &[3])), None);
         for exponent in [&[][..], &[0], &[1], &[2], &[1, 0, 0], &[1, 0, 0, 0, 1]] {
-            assert_eq!(
-                refused(&rsa_jwk(2048, exponent)),
-                Some(KeyRefused::Exponent),
-                "{exponent:?}"
-            );
+            assert_eq!(refused(&rsa_jwk(2048, exponent)), Some(KeyRefused::Exponent), "{exponent:?}");
         }
     }
 
@@ -228,10 +213,7 @@ mod tests {
 
     #[test]
     fn symmetric_and_private_keys_are_refused() {
-        assert_eq!(
-            refused(&json!({ "kty": "oct", "k": "c2VjcmV0" })),
-            Some(KeyRefused::Secret)
-        );
+        assert_eq!(refused(&json!({ "kty": "oct", "k": "c2VjcmV0" })), Some(KeyRefused::Secret));
         for member in SECRET_MEMBERS {
             let jwk = with(rsa_jwk(2048, &[1, 0, 1]), member, json!("AQ"));
             assert_eq!(refused(&jwk), Some(KeyRefused::Secret), "{member}");
@@ -243,15 +225,9 @@ mod tests {
         let rsa = || rsa_jwk(2048, &[1, 0, 1]);
         assert_eq!(refused(&with(rsa(), "use", json!("enc"))), Some(KeyRefused::Use));
         assert_eq!(refused(&with(rsa(), "use", json!("sig"))), None);
-        assert_eq!(
-            refused(&with(rsa(), "key_ops", json!(["encrypt"]))),
-            Some(KeyRefused::Use)
-        );
+        assert_eq!(refused(&with(rsa(), "key_ops", json!(["encrypt"]))), Some(KeyRefused::Use));
         assert_eq!(refused(&with(rsa(), "key_ops", json!(["verify"]))), None);
-        assert_eq!(
-            refused(&with(rsa(), "key_ops", json!("verify"))),
-            Some(KeyRefused::Member)
-        );
+        assert_eq!(refused(&with(rsa(), "key_ops", json!("verify"))), Some(KeyRefused::Member));
     }
 
     #[test]
@@ -260,26 +236,11 @@ mod tests {
         assert_eq!(refused(&good), None);
         let x = good["x"].clone();
         assert_eq!(refused(&with(good.clone(), "y", x)), Some(KeyRefused::Point));
-        assert_eq!(
-            refused(&with(good.clone(), "y", json!(encoded(&[0; 32])))),
-            Some(KeyRefused::Point)
-        );
-        assert_eq!(
-            refused(&with(good.clone(), "y", json!("AA"))),
-            Some(KeyRefused::Point)
-        );
-        assert_eq!(
-            refused(&with(good.clone(), "crv", json!("P-384"))),
-            Some(KeyRefused::Point)
-        );
-        assert_eq!(
-            refused(&with(good, "crv", json!("secp256k1"))),
-            Some(KeyRefused::Type)
-        );
-        assert_eq!(
-            refused(&json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" })),
-            Some(KeyRefused::Point)
-        );
+        assert_eq!(refused(&with(good.clone(), "y", json!(encoded(&[0; 32])))), Some(KeyRefused::Point));
+        assert_eq!(refused(&with(good.clone(), "y", json!("AA"))), Some(KeyRefused::Point));
+        assert_eq!(refused(&with(good.clone(), "crv", json!("P-384"))), Some(KeyRefused::Point));
+        assert_eq!(refused(&with(good, "crv", json!("secp256k1"))), Some(KeyRefused::Type));
+        assert_eq!(refused(&json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" })), Some(KeyRefused::Point));
     }
 
     #[test]

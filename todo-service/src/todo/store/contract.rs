@@ -20,10 +20,7 @@ pub(super) async fn holds(fresh: impl AsyncFn() -> Store) {
 pub(super) fn todo(realm: &str, subject: &str, number: u128) -> Todo {
     Todo {
         id: Uuid::from_u128(number),
-        owner: Owner {
-            realm: Realm::issuer(realm),
-            subject: Subject::plain(subject).expect("a subject"),
-        },
+        owner: Owner { realm: Realm::issuer(realm), subject: Subject::plain(subject).expect("a subject") },
         description: Description::parse(&format!("item {number}")).expect("a description"),
         done: number.is_multiple_of(2),
         created: 1_800_000_000_123,
@@ -43,41 +40,22 @@ fn all(todo: &Todo) -> Reach {
 async fn what_was_inserted_is_read_back(store: &Store) {
     let item = todo("r", "alice", 7);
     store.insert(&item).await.expect("inserted");
-    assert_eq!(
-        store.get(&own(&item), item.id).await.expect("read"),
-        Some(item.clone())
-    );
-    assert_eq!(
-        store.get(&all(&item), item.id).await.expect("read"),
-        Some(item.clone())
-    );
-    assert_eq!(
-        store.get(&own(&item), Uuid::from_u128(8)).await.expect("read"),
-        None
-    );
+    assert_eq!(store.get(&own(&item), item.id).await.expect("read"), Some(item.clone()));
+    assert_eq!(store.get(&all(&item), item.id).await.expect("read"), Some(item.clone()));
+    assert_eq!(store.get(&own(&item), Uuid::from_u128(8)).await.expect("read"), None);
     store.ping().await.expect("alive");
 }
 
 async fn only_items_in_reach_exist(store: &Store) {
-    let (alice, bob, namesake) = (
-        todo("r", "alice", 1),
-        todo("r", "bob", 2),
-        todo("other", "alice", 3),
-    );
+    let (alice, bob, namesake) = (todo("r", "alice", 1), todo("r", "bob", 2), todo("other", "alice", 3));
     for item in [&alice, &bob, &namesake] {
         store.insert(item).await.expect("inserted");
     }
     assert_eq!(store.get(&own(&alice), bob.id).await.expect("read"), None);
     assert_eq!(store.get(&own(&alice), namesake.id).await.expect("read"), None);
     assert_eq!(store.get(&all(&alice), namesake.id).await.expect("read"), None);
-    assert_eq!(
-        store.list(&own(&alice), None, 10).await.expect("listed"),
-        vec![alice.clone()]
-    );
-    assert_eq!(
-        store.list(&all(&alice), None, 10).await.expect("listed"),
-        vec![alice, bob]
-    );
+    assert_eq!(store.list(&own(&alice), None, 10).await.expect("listed"), vec![alice.clone()]);
+    assert_eq!(store.list(&all(&alice), None, 10).await.expect("listed"), vec![alice, bob]);
 }
 
 async fn a_list_is_in_order_and_can_be_walked(store: &Store) {
@@ -98,29 +76,10 @@ async fn a_list_is_in_order_and_can_be_walked(store: &Store) {
 async fn a_change_needs_the_version_that_was_seen(store: &Store) {
     let item = todo("r", "alice", 1);
     store.insert(&item).await.expect("inserted");
-    let changed = Todo {
-        done: true,
-        version: 2,
-        updated: item.updated + 1,
-        ..item.clone()
-    };
+    let changed = Todo { done: true, version: 2, updated: item.updated + 1, ..item.clone() };
     assert!(store.replace(&changed, 1).await.expect("written"));
-    assert!(
-        !store
-            .replace(
-                &Todo {
-                    version: 2,
-                    ..item.clone()
-                },
-                1
-            )
-            .await
-            .expect("not written")
-    );
-    assert_eq!(
-        store.get(&own(&item), item.id).await.expect("read"),
-        Some(changed)
-    );
+    assert!(!store.replace(&Todo { version: 2, ..item.clone() }, 1).await.expect("not written"));
+    assert_eq!(store.get(&own(&item), item.id).await.expect("read"), Some(changed));
     assert!(!store.replace(&todo("r", "alice", 9), 1).await.expect("not there"));
 }
 
@@ -144,8 +103,5 @@ async fn hostile_text_is_only_text(store: &Store) {
     item.description = Description::parse("'; DROP TABLE todo; --").expect("a description");
     store.insert(&item).await.expect("inserted");
     store.insert(&todo("r", "alice", 2)).await.expect("inserted");
-    assert_eq!(
-        store.list(&own(&item), None, 10).await.expect("listed"),
-        vec![item]
-    );
+    assert_eq!(store.list(&own(&item), None, 10).await.expect("listed"), vec![item]);
 }

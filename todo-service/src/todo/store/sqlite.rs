@@ -38,15 +38,8 @@ impl Sqlite {
     /// Understands `sqlite:FILE` and `sqlite::memory:` (one database per store, gone with it).
     pub(super) async fn open(database: &str) -> Result<Self, OpenError> {
         let unknown = || OpenError::Address(database.to_owned());
-        let file = database
-            .strip_prefix("sqlite:")
-            .filter(|file| !file.is_empty())
-            .ok_or_else(unknown)?;
-        let pool = if file == ":memory:" {
-            in_memory().await
-        } else {
-            in_file(Path::new(file)).await?
-        };
+        let file = database.strip_prefix("sqlite:").filter(|file| !file.is_empty()).ok_or_else(unknown)?;
+        let pool = if file == ":memory:" { in_memory().await } else { in_file(Path::new(file)).await? };
         let pool = pool.map_err(OpenError::Open)?;
         MIGRATIONS.run(&pool).await.map_err(OpenError::Migrate)?;
         Ok(Self { pool })
@@ -141,9 +134,7 @@ impl Sqlite {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM todo LIMIT 1")
-            .fetch_optional(&self.pool)
-            .await?;
+        sqlx::query("SELECT 1 FROM todo LIMIT 1").fetch_optional(&self.pool).await?;
         Ok(())
     }
 
@@ -160,20 +151,14 @@ fn key(id: Uuid) -> String {
 /// Every connection to `:memory:` is a database of its own, so there is one and it is never given up.
 async fn in_memory() -> Result<SqlitePool, sqlx::Error> {
     let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
-    let pool = SqlitePoolOptions::new()
-        .min_connections(1)
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None);
+    let pool =
+        SqlitePoolOptions::new().min_connections(1).max_connections(1).idle_timeout(None).max_lifetime(None);
     pool.acquire_timeout(PATIENCE).connect_with(options).await
 }
 
 async fn in_file(file: &Path) -> Result<Result<SqlitePool, sqlx::Error>, OpenError> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        let failed = |source| OpenError::Folder {
-            folder: folder.display().to_string(),
-            source,
-        };
+        let failed = |source| OpenError::Folder { folder: folder.display().to_string(), source };
         tokio::fs::create_dir_all(folder).await.map_err(failed)?;
     }
     let options = SqliteConnectOptions::new()
@@ -184,11 +169,7 @@ async fn in_file(file: &Path) -> Result<Result<SqlitePool, sqlx::Error>, OpenErr
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
         .foreign_keys(true);
-    Ok(SqlitePoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options)
-        .await)
+    Ok(SqlitePoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_with(options).await)
 }
 
 impl TryFrom<Row> for Todo {
@@ -197,10 +178,7 @@ impl TryFrom<Row> for Todo {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: Uuid::try_parse(&row.id).map_err(StoreError::Corrupt)?,
-            owner: Owner {
-                realm: Realm::stored(row.realm),
-                subject: Subject::stored(row.subject),
-            },
+            owner: Owner { realm: Realm::stored(row.realm), subject: Subject::stored(row.subject) },
             description: Description::stored(row.description),
             done: row.done,
             created: row.created,
@@ -230,9 +208,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let fresh = async || {
             let file = folder.path().join(format!("{}.db", Uuid::new_v4()));
-            Store::open(&format!("sqlite:{}", file.display()))
-                .await
-                .expect("opens")
+            Store::open(&format!("sqlite:{}", file.display())).await.expect("opens")
         };
         contract::holds(fresh).await;
     }
@@ -245,28 +221,19 @@ mod tests {
         first.insert(&todo).await.expect("inserted");
         first.close().await;
         let second = Store::open(&address(&folder)).await.expect("opens again");
-        assert_eq!(
-            second.get(&contract::own(&todo), todo.id).await.expect("read"),
-            Some(todo)
-        );
+        assert_eq!(second.get(&contract::own(&todo), todo.id).await.expect("read"), Some(todo));
     }
 
     #[tokio::test]
     async fn a_file_is_opened_with_the_settings_that_keep_data_safe() {
         let folder = tempfile::tempdir().expect("a folder");
         let sqlite = Sqlite::open(&address(&folder)).await.expect("opens");
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(&sqlite.pool)
-            .await
-            .expect("read");
-        let keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys")
-            .fetch_one(&sqlite.pool)
-            .await
-            .expect("read");
-        let busy: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
-            .fetch_one(&sqlite.pool)
-            .await
-            .expect("read");
+        let mode: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&sqlite.pool).await.expect("read");
+        let keys: i64 =
+            sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&sqlite.pool).await.expect("read");
+        let busy: i64 =
+            sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&sqlite.pool).await.expect("read");
         assert_eq!((mode.as_str(), keys, busy), ("wal", 1, 5000));
     }
 
@@ -297,10 +264,7 @@ mod tests {
     #[tokio::test]
     async fn addresses_of_other_databases_are_refused() {
         for bad in ["", "sqlite:", "postgres://localhost/todo", "var/todo.db"] {
-            assert!(
-                matches!(Sqlite::open(bad).await, Err(OpenError::Address(_))),
-                "{bad:?}"
-            );
+            assert!(matches!(Sqlite::open(bad).await, Err(OpenError::Address(_))), "{bad:?}");
         }
     }
 }

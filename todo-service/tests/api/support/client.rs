@@ -25,21 +25,13 @@ pub(crate) struct Answer {
 
 impl Call {
     pub(crate) fn new(method: Method, url: String) -> Self {
-        Self {
-            url,
-            method,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-        }
+        Self { url, method, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     /// Adds a header; said twice, it is sent twice.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).expect("a header name");
-        self.headers.append(
-            name,
-            HeaderValue::from_bytes(value.as_bytes()).expect("a header value"),
-        );
+        self.headers.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
         self
     }
 
@@ -48,8 +40,7 @@ impl Call {
     }
 
     pub(crate) fn json(self, body: &Value) -> Self {
-        self.header("content-type", "application/json")
-            .body(body.to_string())
+        self.header("content-type", "application/json").body(body.to_string())
     }
 
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
@@ -66,11 +57,7 @@ impl Call {
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a whole answer").to_bytes();
         let text = String::from_utf8(body.to_vec()).expect("text");
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            text,
-        }
+        Answer { status: head.status, headers: head.headers, text }
     }
 
     pub(crate) async fn status(self) -> u16 {
@@ -84,9 +71,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().expect("visible ASCII"))
+        self.headers.get(name).map(|value| value.to_str().expect("visible ASCII"))
     }
 
     pub(crate) fn challenge(&self) -> Option<&str> {
@@ -101,10 +86,7 @@ impl Answer {
         let document = self.json();
         assert_eq!(document["status"], status);
         for member in ["type", "title", "detail", "request_id"] {
-            assert!(
-                document[member].as_str().is_some_and(|text| !text.is_empty()),
-                "{member} in {document}"
-            );
+            assert!(document[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {document}");
         }
         assert_eq!(document["request_id"].as_str(), self.header("x-request-id"));
         document

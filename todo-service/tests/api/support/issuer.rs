@@ -55,9 +55,7 @@ impl TestIssuer {
     }
 
     pub(crate) async fn named(name: impl FnOnce(&str) -> String) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base_url = format!("http://{}", listener.local_addr().expect("bound"));
         let shared = Arc::new(Shared {
             name: name(&base_url),
@@ -73,11 +71,7 @@ impl TestIssuer {
             .route("/moved", get(moved))
             .with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self {
-            name: shared.name.clone(),
-            base_url,
-            shared,
-        }
+        Self { name: shared.name.clone(), base_url, shared }
     }
 
     pub(crate) fn metadata_url(&self) -> String {

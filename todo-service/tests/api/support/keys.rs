@@ -55,9 +55,7 @@ impl RsaKey {
             _ => &RSA_PKCS1_SHA256,
         };
         let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0
-            .sign(encoding, &SystemRandom::new(), message, &mut signature)
-            .expect("signs");
+        self.0.sign(encoding, &SystemRandom::new(), message, &mut signature).expect("signs");
         signature
     }
 }
@@ -77,10 +75,7 @@ impl EcKey {
     }
 
     fn generate(algorithm: &'static EcdsaSigningAlgorithm, curve: &'static str) -> Self {
-        Self {
-            pair: EcdsaKeyPair::generate(algorithm).expect("a key"),
-            curve,
-        }
+        Self { pair: EcdsaKeyPair::generate(algorithm).expect("a key"), curve }
     }
 
     pub(crate) fn jwk(&self, kid: &str) -> Value {
@@ -91,10 +86,6 @@ impl EcKey {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair
-            .sign(&SystemRandom::new(), message)
-            .expect("signs")
-            .as_ref()
-            .to_vec()
+        self.pair.sign(&SystemRandom::new(), message).expect("signs").as_ref().to_vec()
     }
 }

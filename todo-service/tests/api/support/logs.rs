@@ -22,10 +22,8 @@ impl Write for Sink {
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .json()
-            .with_writer(|| Sink);
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).json().with_writer(|| Sink);
         tracing::subscriber::set_global_default(subscriber.finish()).expect("the only subscriber");
     });
 }
@@ -34,8 +32,5 @@ pub(crate) fn capture() {
 pub(crate) fn lines_with(text: &str) -> Vec<String> {
     let lines = LINES.lock().expect("unpoisoned");
     let log = String::from_utf8_lossy(&lines);
-    log.lines()
-        .filter(|line| line.contains(text))
-        .map(str::to_owned)
-        .collect()
+    log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }

@@ -57,18 +57,9 @@ impl Service {
         let offset = Arc::new(AtomicI64::new(0));
         let clock = Clock::shifted(Arc::clone(&offset));
         let listener = TcpListener::bind(config.listen).expect("a port");
-        let options = Options {
-            listener,
-            config,
-            clock: clock.clone(),
-        };
+        let options = Options { listener, config, clock: clock.clone() };
         let running = todo_service::start(options).await.expect("starts");
-        Self {
-            running,
-            issuer,
-            clock,
-            offset,
-        }
+        Self { running, issuer, clock, offset }
     }
 
     /// Calls to the issuer are given up after this many milliseconds: for tests of issuers that hang.
@@ -135,11 +126,7 @@ impl Service {
 
     /// Adds an item and returns it.
     pub(crate) async fn add(&self, token: &Token, description: &str) -> Value {
-        let answer = self
-            .post(&json!({ "description": description }))
-            .token(&token.signed())
-            .send()
-            .await;
+        let answer = self.post(&json!({ "description": description })).token(&token.signed()).send().await;
         assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
         answer.json()
     }
@@ -150,9 +137,6 @@ impl Service {
         assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
         let page = answer.json();
         let items = page["items"].as_array().expect("items");
-        items
-            .iter()
-            .map(|item| item["description"].as_str().expect("text").to_owned())
-            .collect()
+        items.iter().map(|item| item["description"].as_str().expect("text").to_owned()).collect()
     }
 }

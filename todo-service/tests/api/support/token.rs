@@ -14,10 +14,7 @@ pub(crate) struct Token {
 
 impl Token {
     pub(crate) fn new(claims: Value) -> Self {
-        Self {
-            header: json!({ "typ": "JWT", "alg": "RS256", "kid": "first" }),
-            claims,
-        }
+        Self { header: json!({ "typ": "JWT", "alg": "RS256", "kid": "first" }), claims }
     }
 
     /// Sets a claim.
@@ -65,11 +62,7 @@ impl Token {
 
 /// A compact token of two texts that need not even be JSON.
 pub(crate) fn compact(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let message = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    );
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = sign(message.as_bytes());
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

@@ -1,0 +1,106 @@
+//! The program itself: what it says, how it exits. Everything else is tested without a process.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const GOOD: &str = r#"
+public_url = "http://localhost:PORT"
+[listen]
+http  = "127.0.0.1:PORT"
+admin = "127.0.0.1:0"
+workers = 1
+[provider]
+issuer        = "http://localhost:1"
+client_id     = "app"
+client_secret = { file = "client.secret" }
+[[routes]]
+path  = "/"
+files = "web"
+allow = "anyone"
+[log]
+format = "json"
+"#;
+
+/// A folder with a configuration and what it names; the port is free at this moment.
+fn folder(edit: impl FnOnce(String) -> String) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    std::fs::create_dir(folder.path().join("web")).expect("created");
+    std::fs::write(folder.path().join("web/index.html"), "<!doctype html>").expect("written");
+    let mut secret = std::fs::File::create(folder.path().join("client.secret")).expect("created");
+    secret.write_all(b"gMz1-8hT_q2vXc7RkLw0PyNd").expect("written");
+    std::fs::write(folder.path().join("gateway.toml"), edit(GOOD.replace("PORT", &port.to_string())))
+        .expect("written");
+    folder
+}
+
+fn gateway(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.arg("--config").arg(folder.join("gateway.toml")).stdin(Stdio::null());
+    command
+}
+
+fn check(folder: &Path) -> Output {
+    gateway(folder).arg("check").output().expect("it runs")
+}
+
+#[test]
+fn check_accepts_a_good_configuration() {
+    let folder = folder(|text| text);
+    let output = check(folder.path());
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no problems"));
+}
+
+#[test]
+fn check_names_every_problem_and_exits_with_1() {
+    let folder = folder(|text| {
+        text.replace("client_id ", "client_idd")
+            .replace("\"web\"", "\"webb\"")
+            .replace("workers = 1", "workers = 0")
+    });
+    let output = check(folder.path());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["client_idd", "did you mean", "webb", "workers"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_never_runs() {
+    let folder = folder(|text| text.replace("client.secret", "missing.secret"));
+    let output = gateway(folder.path()).output().expect("it ends by itself");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("missing.secret"));
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_way_out() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let folder = folder(|text| {
+        let line = text.lines().find(|line| line.starts_with("http ")).expect("a listener").to_owned();
+        text.replace(&line, &format!("http = \"127.0.0.1:{port}\""))
+    });
+    let output = gateway(folder.path()).output().expect("it ends by itself");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("[listen]"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_it_with_status_0_also_while_the_provider_is_away() {
+    let folder = folder(|text| text);
+    let mut child = gateway(folder.path()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let listens = lines.by_ref().map_while(Result::ok).any(|line| line.contains("\"admin listening\""));
+    assert!(listens, "it says when it listens");
+    let killed = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().expect("kill runs");
+    assert!(killed.success());
+    let log: Vec<_> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(0), "{log:?}");
+}

@@ -1,0 +1,89 @@
+//! The table of `tests/README.md`: every requirement that must hold has a row, and every test it names exists.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Every P0 row of the sections of the requirements that the product claims by now, in ranges of numbers.
+const MUST_HOLD: &[(&str, &[u8])] = &[
+    ("SI", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 20, 21]),
+    ("CB", &[1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16, 17, 18, 19]),
+    ("IT", &[1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 20, 21]),
+    ("JW", &[1, 2]),
+    ("SE", &[1, 4, 5, 6, 7, 11, 13, 14, 15, 16]),
+    ("CS", &[1, 2, 3, 4, 8]),
+    ("LO", &[1, 2, 4, 6]),
+    ("TK", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13]),
+    ("RS", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19]),
+    ("HD", &[1, 2, 3, 4, 5, 6, 7, 8, 11, 14]),
+    ("PA", &[1, 2, 3, 4, 8]),
+    ("LG", &[1, 2, 3]),
+    ("RD", &[1, 2]),
+    ("ST", &[1, 2, 6]),
+    ("CF", &[1, 2, 4]),
+    ("EP", &[1, 3, 4]),
+];
+
+struct Row {
+    ids: String,
+    tests: Vec<String>,
+}
+
+fn root() -> PathBuf {
+    demo::root().expect("the tests run in the checkout")
+}
+
+fn rows() -> Vec<Row> {
+    let text = std::fs::read_to_string(root().join("tests/README.md")).expect("tests/README.md");
+    let (_, table) = text.split_once("## Which test shows which requirement").expect("the heading");
+    let lines = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id |"));
+    lines
+        .map(|line| {
+            let (ids, rest) = line[2..].split_once(" |").expect("a table has columns");
+            let names = rest.split('`').skip(1).step_by(2).filter(|name| name.contains("::"));
+            Row { ids: ids.to_owned(), tests: names.map(str::to_owned).collect() }
+        })
+        .collect()
+}
+
+/// The files in which a test of that name may stand.
+fn homes(module: &str) -> Vec<PathBuf> {
+    let below = |folders: &[&str], rest: &str| {
+        folders.iter().map(|folder| root().join(folder).join(format!("{rest}.rs"))).collect()
+    };
+    match module.split_once('/') {
+        Some(("gateway", rest)) => below(&["gateway/src", "gateway/tests"], rest),
+        Some(("todo", rest)) => below(&["todo-service/tests/api", "todo-service/src"], rest),
+        Some(("demo", rest)) => below(&["deploy/demo/tests", "deploy/demo/src"], rest),
+        _ => below(&["tests/system"], module),
+    }
+}
+
+fn holds(file: &Path, test: &str) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+}
+
+#[test]
+fn every_requirement_that_must_hold_has_a_row_with_a_test() {
+    let rows = rows();
+    let shown: BTreeSet<&str> = rows.iter().flat_map(|row| row.ids.split(", ")).collect();
+    for (section, numbers) in MUST_HOLD {
+        for number in *numbers {
+            let id = format!("{section}-{number:02}");
+            assert!(shown.contains(id.as_str()), "{id} has no row in tests/README.md");
+        }
+    }
+    for row in rows {
+        assert!(!row.tests.is_empty(), "{} names no test", row.ids);
+    }
+}
+
+#[test]
+fn every_test_that_the_table_names_exists() {
+    for row in rows() {
+        for name in row.tests {
+            let (module, test) = name.rsplit_once("::").expect("module::test");
+            let found = homes(module).iter().any(|file| holds(file, test));
+            assert!(found, "{}: there is no {name}", row.ids);
+        }
+    }
+}
