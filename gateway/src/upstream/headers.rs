@@ -139,7 +139,9 @@ fn is_dropped(name: &str) -> bool {
 
 /// Removes what `Connection` names, but for headers that carry meaning end to end and are judged by their own rules.
 fn drop_listed_in_connection(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
+    let names_headers = |line: &HeaderValue| !matches!(line.as_bytes(), b"keep-alive" | b"close");
+    if !headers.get_all(CONNECTION).iter().any(names_headers) {
+        headers.remove(CONNECTION);
         return;
     }
     let listed: Vec<HeaderName> = headers
