@@ -1,7 +1,8 @@
 //! What requests are answered with: one immutable snapshot shared by all workers, and what each worker has for itself.
 
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::log::AccessLog;
 use crate::clock::{Clock, Timestamp};
@@ -18,6 +19,7 @@ use crate::session::store::used::UsedAttempts;
 use crate::session::{Lifetimes, TokenSpec};
 use crate::tokens::Tokens;
 use crate::upstream::Upstream;
+use crate::upstream::deadline::Deadlines;
 
 /// One generation of the running configuration and the state that belongs to it. Never changed, only replaced.
 pub struct Live {
@@ -77,12 +79,25 @@ pub struct Worker {
     pub ids: RequestIds,
     /// Where access lines go.
     pub access: AccessLog,
+    /// The time-outs of its upstreams.
+    deadlines: Rc<Deadlines>,
 }
 
 impl Worker {
     /// A worker for that snapshot.
-    pub fn new(live: Arc<Live>, upstreams: Vec<Upstream>, access: AccessLog) -> Self {
-        Self { live, upstreams, ids: RequestIds::new(), access }
+    pub fn new(
+        live: Arc<Live>,
+        upstreams: Vec<Upstream>,
+        access: AccessLog,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
+        Self { live, upstreams, ids: RequestIds::new(), access, deadlines }
+    }
+
+    /// What is due ten times a second ([`crate::upstream::deadline::TICK`]): lines leave, and upstreams that were too slow are given up.
+    pub fn tick(&self, now: Instant) {
+        self.access.flush();
+        self.deadlines.tick(now);
     }
 
     /// The snapshot. One request reads it once.

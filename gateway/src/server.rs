@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod connection;
+mod farewell;
 mod launch;
 pub mod listen;
 mod run;
@@ -11,7 +12,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use crate::access;
 use crate::access::log::{AccessLog, Sink};
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
+use crate::upstream::deadline::Deadlines;
 use crate::upstream::{self, Forwarded, Upstream};
 
 pub use launch::launch;
@@ -168,9 +170,10 @@ fn spawn_worker(
         };
         let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.servers).any(|server| server.https);
         let tls = needs_tls.then(upstream::connect::tls_connector);
-        let upstreams =
-            upstreams.into_iter().map(|settings| Upstream::new(settings, &forwarded, tls.clone())).collect();
-        let worker = Worker::new(live, upstreams, AccessLog::new(access));
+        let deadlines = Rc::new(Deadlines::new(Instant::now()));
+        let upstream = |settings| Upstream::new(settings, &forwarded, tls.clone(), Rc::clone(&deadlines));
+        let upstreams = upstreams.into_iter().map(upstream).collect();
+        let worker = Worker::new(live, upstreams, AccessLog::new(access), deadlines);
         runtime.block_on(connection::serve(Rc::new(worker), sockets, stopping, capacity));
     })?;
     built.recv().map_err(io::Error::other)??;

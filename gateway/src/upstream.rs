@@ -2,6 +2,7 @@
 //! Takes a `Permit`, which only policy makes: what was not allowed cannot be forwarded.
 
 pub mod connect;
+pub mod deadline;
 pub mod headers;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ use crate::policy::Permit;
 use crate::session::cookie::Cookies;
 use crate::stop::{Reason, Stop, Whose};
 
+use deadline::Deadlines;
 pub use headers::Forwarded;
 use headers::Outgoing;
 
@@ -58,6 +60,7 @@ pub struct Upstream {
     next: Cell<usize>,
     forwarded: Forwarded,
     tls: Option<TlsConnector>,
+    deadlines: Rc<Deadlines>,
 }
 
 /// One server's connections, and its name as this worker's own copy: a reference count that all workers changed would
@@ -69,13 +72,18 @@ struct Connections {
 
 impl Upstream {
     /// No connection is made before the first request. `tls` is needed when a server speaks https.
-    pub fn new(settings: Arc<Settings>, forwarded: &Forwarded, tls: Option<TlsConnector>) -> Self {
+    pub fn new(
+        settings: Arc<Settings>,
+        forwarded: &Forwarded,
+        tls: Option<TlsConnector>,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
         let servers = settings.servers.iter();
         let servers = servers
             .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
             .collect();
         let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
-        Self { settings, servers, next: Cell::new(0), forwarded, tls }
+        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines }
     }
 
     /// Forwards a permitted request and returns the answer as it begins to arrive.
@@ -125,10 +133,10 @@ impl Upstream {
         let mut exchange = std::pin::pin!(exchange);
         loop {
             let before = progress.as_ref().map(Progress::count);
-            match tokio::time::timeout(self.settings.response_timeout, &mut exchange).await {
+            match self.deadlines.within(self.settings.response_timeout, exchange.as_mut()).await {
                 Ok(result) => return result,
                 Err(_) if progress.as_ref().map(Progress::count) != before => {}
-                Err(elapsed) => return Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, elapsed)),
+                Err(late) => return Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, late)),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 39] = [
     // vocabulary
     "clock",
     "entropy",
@@ -46,6 +46,7 @@ const ORDER: [&str; 38] = [
     "telemetry",
     "config",
     "server/listen",
+    "server/farewell",
     "server/connection",
     "server/admin",
     "server",

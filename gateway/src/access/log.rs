@@ -16,9 +16,6 @@ pub type Sink = Arc<Mutex<dyn Write + Send>>;
 /// A batch this large is written without waiting for the next flush.
 const BATCH: usize = 16 * 1024;
 
-/// How long a line may wait in its worker.
-pub const FLUSH_EVERY: Duration = Duration::from_millis(100);
-
 /// The access log of one worker. Never leaves its thread.
 pub struct AccessLog {
     target: Option<(Format, Sink)>,

@@ -1,8 +1,11 @@
 //! One worker's accept loop and its connections. Knows HTTP's framing limits, nothing of what requests mean.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::net::TcpListener as StdListener;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -12,10 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::access::log::FLUSH_EVERY;
 use crate::gateway;
-use crate::intake::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_TARGET, Peer};
+use crate::intake::{MAX_HEADER_BYTES, MAX_TARGET, Peer};
 use crate::live::Worker;
+use crate::upstream::deadline::TICK;
+
+use super::farewell::Farewell;
 
 /// A client may take this long for a request's head, and be idle this long between requests (requirement H1-15).
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,29 +48,29 @@ pub(super) async fn serve(
             Err(error) => tracing::error!(target: "gateway", %error, "cannot watch a listener"),
         }
     }
-    let flusher = tokio::task::spawn_local(flush(Rc::clone(&worker)));
+    let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker)));
     while loops.join_next().await.is_some() {}
-    flusher.abort();
+    ticker.abort();
     worker.access.flush();
 }
 
-async fn flush(worker: Rc<Worker>) {
-    let mut ticks = tokio::time::interval(FLUSH_EVERY);
+async fn tick(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(TICK);
     loop {
-        ticks.tick().await;
-        worker.access.flush();
+        worker.tick(ticks.tick().await.into_std());
     }
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stopping, capacity: usize) {
     let mut connections = JoinSet::new();
+    let farewell = Rc::new(Farewell::default());
     while stopping.borrow_and_update().is_none() {
         tokio::select! {
             // At capacity further clients wait in the kernel's queue until one leaves (requirement RL-01).
             accepted = listener.accept(), if connections.len() < capacity => match accepted {
                 Ok((stream, address)) => {
                     let peer = Peer::new(address.ip());
-                    connections.spawn_local(converse(Rc::clone(&worker), stream, peer, stopping.clone()));
+                    connections.spawn_local(converse(Rc::clone(&worker), stream, peer, Rc::clone(&farewell)));
                 }
                 Err(error) => {
                     tracing::warn!(target: "gateway", %error, "cannot accept a connection");
@@ -78,6 +83,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stoppin
         }
     }
     drop(listener);
+    farewell.say();
     let grace = stopping.borrow().unwrap_or_default();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(grace, drained).await.is_err() && !grace.is_zero() {
@@ -85,27 +91,34 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stoppin
     }
 }
 
-async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, mut stopping: Stopping) {
+async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: Rc<Farewell>) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let (worker, peer) = (&worker, &peer);
         async move { Ok::<_, Infallible>(gateway::handle(worker, request, peer).await) }
     });
+    // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         // A little above what `intake` admits, so that most excess is answered with its own page and the rest here.
         .max_buf_size(MAX_HEADER_BYTES + MAX_TARGET + 4_096)
-        .max_headers(MAX_HEADERS + 8)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        biased;
+    let mut connection = pin!(connection);
+    let mut listener = None;
+    let mut is_leaving = false;
+    poll_fn(|cx| {
         // How a client's connection ends is the client's business.
-        _ = &mut connection => return,
-        _ = stopping.wait_for(Option::is_some) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+        while connection.as_mut().poll(cx).is_pending() {
+            if is_leaving || !farewell.is_said() {
+                listener.get_or_insert_with(|| farewell.listen(cx.waker()));
+                return Poll::Pending;
+            }
+            is_leaving = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        Poll::Ready(())
+    })
+    .await;
 }

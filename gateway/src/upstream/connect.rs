@@ -58,7 +58,7 @@ pub(super) async fn connect(
 }
 
 async fn handshake<T: Read + Write + Unpin + 'static>(io: T) -> Result<SendRequest<Body>, ConnectError> {
-    let (sender, connection) = http1::Builder::new().max_headers(100).handshake(io).await?;
+    let (sender, connection) = http1::Builder::new().handshake(io).await?;
     tokio::task::spawn_local(async move {
         // Its end shows on the request that was under way, which reports it; an idle connection may end as it likes.
         let _ = connection.await;
