@@ -107,11 +107,6 @@ impl Provider {
         });
     }
 
-    /// What it was made of.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Whether people can sign in, or why not.
     pub fn readiness(&self) -> Result<(), NotReady> {
         self.known.readiness()

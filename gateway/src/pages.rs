@@ -59,7 +59,6 @@ impl Page<'_> {
             ("title", &escape(self.heading)),
             ("heading", &escape(self.heading)),
             ("message", &escape(self.message)),
-            ("detail", ""),
             ("actions", &actions),
             ("request_id", &escape(request_id.as_str())),
             ("status", &status),
@@ -133,6 +132,17 @@ mod tests {
     #[test]
     fn a_value_is_never_read_as_a_placeholder() {
         assert!(html("Heading", "/").contains("{{style}}"));
+    }
+
+    #[test]
+    fn the_visual_language_is_that_of_the_web_ui() {
+        let web_ui = concat!(env!("CARGO_MANIFEST_DIR"), "/../web-ui/tokens.css");
+        assert_eq!(std::fs::read_to_string(web_ui).expect("beside this crate"), include_str!("pages/tokens.css"));
+    }
+
+    #[test]
+    fn comments_of_the_style_sheet_are_not_sent() {
+        assert!(!STYLE.contains("/*") && STYLE.contains("--accent") && STYLE.contains(".message"));
     }
 
     #[test]
