@@ -16,19 +16,25 @@ use crate::live::{Live, Worker};
 use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
+use crate::session::KeyMemo;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
 use crate::tokens::Tokens;
 use crate::{csrf, identity};
 
 /// Answers one request, whatever happens.
-pub async fn handle(worker: &Worker, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+pub async fn handle(
+    worker: &Worker,
+    request: Request<Incoming>,
+    peer: &Peer,
+    memo: &KeyMemo,
+) -> Response<Body> {
     let arrived = Instant::now();
     let live = worker.live();
     let mut record =
         Record::begin(worker.ids.next(), live.clock.now(), peer, request.method(), request.uri());
     let reader = Reader::of(request.headers());
     // A defect costs one request, never the process; the panic has already said where it happened.
-    let answered = AssertUnwindSafe(answer(worker, live, request, &mut record)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(worker, live, request, memo, &mut record)).catch_unwind().await;
     let answered =
         answered.unwrap_or_else(|_| Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic")));
     let response = match answered {
@@ -45,12 +51,13 @@ async fn answer<'live>(
     worker: &Worker,
     live: &'live Live,
     request: Request<Incoming>,
+    memo: &KeyMemo,
     record: &mut Record<'live>,
 ) -> Result<Response<Body>, Stop> {
     let (parts, body) = request.into_parts();
     let inbound =
         intake::admit(parts, Body::from_client(body), &live.origin, record.request_id, record.time)?;
-    match judge(live, &inbound, record).await {
+    match judge(live, &inbound, memo, record).await {
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
                 let upstream = &worker.upstreams[index];
@@ -74,11 +81,12 @@ async fn answer<'live>(
 async fn judge<'live>(
     live: &'live Live,
     inbound: &Inbound,
+    memo: &KeyMemo,
     record: &mut Record<'live>,
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
     let route = live.routes.find(inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
-    let caller = identity::establish(inbound, &live.cookies, &live.sessions)?;
+    let caller = identity::establish(inbound, &live.cookies, &live.sessions, memo)?;
     record.note(&caller);
     csrf::check(inbound, route.csrf, &caller, &live.origin)?;
     let permit = policy::decide(route, caller, inbound)?;

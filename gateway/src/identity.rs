@@ -3,16 +3,21 @@
 
 use crate::caller::Caller;
 use crate::intake::Inbound;
-use crate::session::SessionId;
+use crate::session::KeyMemo;
 use crate::session::cookie::Cookies;
 use crate::session::store::Store;
 use crate::stop::Stop;
 
 /// Finds the session that the request's cookie names, and nothing else: a client's own headers prove nothing.
-pub fn establish(inbound: &Inbound, cookies: &Cookies, sessions: &Store) -> Result<Caller, Stop> {
+pub fn establish(
+    inbound: &Inbound,
+    cookies: &Cookies,
+    sessions: &Store,
+    memo: &KeyMemo,
+) -> Result<Caller, Stop> {
     let Some(value) = cookies.session(inbound.headers()).map_err(Stop::refused)? else {
         return Ok(Caller::Anonymous { stale_cookie: false });
     };
-    let session = SessionId::parse(value).and_then(|id| sessions.find(id.key(), inbound.now));
+    let session = memo.key(value).and_then(|key| sessions.find(key, inbound.now));
     Ok(session.map_or(Caller::Anonymous { stale_cookie: true }, Caller::Session))
 }

@@ -137,7 +137,10 @@ mod tests {
     #[test]
     fn the_visual_language_is_that_of_the_web_ui() {
         let web_ui = concat!(env!("CARGO_MANIFEST_DIR"), "/../web-ui/tokens.css");
-        assert_eq!(std::fs::read_to_string(web_ui).expect("beside this crate"), include_str!("pages/tokens.css"));
+        assert_eq!(
+            std::fs::read_to_string(web_ui).expect("beside this crate"),
+            include_str!("pages/tokens.css")
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod return_to;
 pub mod sealed;
 pub mod store;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -18,6 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
@@ -110,6 +112,28 @@ impl SessionKey {
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionKey({}…)", self.short())
+    }
+}
+
+/// The identifier that a connection showed last, and its key. A connection shows one identifier a thousand times; it is
+/// decoded and hashed once. Never leaves its thread.
+#[derive(Default)]
+pub struct KeyMemo {
+    last: RefCell<Option<(Secret<Vec<u8>>, SessionKey)>>,
+}
+
+impl KeyMemo {
+    /// The key of the identifier in a cookie's value, if it is one. Takes as long whatever was shown before.
+    pub fn key(&self, value: &[u8]) -> Option<SessionKey> {
+        let mut last = self.last.borrow_mut();
+        if let Some((known, key)) = &*last
+            && known.expose().ct_eq(value).into()
+        {
+            return Some(*key);
+        }
+        let key = SessionId::parse(value)?.key();
+        *last = Some((Secret::new(value.to_vec()), key));
+        Some(key)
     }
 }
 
@@ -306,6 +330,15 @@ pub(crate) mod tests {
         assert!(SessionId::parse(format!("{text}=").as_bytes()).is_none());
         assert!(SessionId::parse(format!("{text}A").as_bytes()).is_none());
         assert!(SessionId::parse(text.replace(&text[..1], "+").as_bytes()).is_none());
+    }
+
+    #[test]
+    fn a_remembered_key_is_only_that_identifiers() {
+        let (memo, one, other) = (KeyMemo::default(), SessionId::generate(), SessionId::generate());
+        let key = |id: &SessionId| memo.key(id.reveal().expose().as_bytes());
+        assert!(key(&one) == Some(one.key()) && key(&one) == Some(one.key()));
+        assert!(key(&other) == Some(other.key()) && key(&one) == Some(one.key()));
+        assert!(memo.key(b"").is_none() && memo.key(&one.reveal().expose().as_bytes()[..42]).is_none());
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::intake::{self, Inbound};
 use crate::live::Live;
 use crate::oidc::{Purpose, Want};
 use crate::respond;
-use crate::session::SessionKey;
 use crate::session::attempt::{LIFETIME, LoginAttempt};
 use crate::session::return_to::ReturnTo;
+use crate::session::{KeyMemo, SessionKey};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
 use super::parameter;
@@ -83,7 +83,7 @@ async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Bo
 
 /// The session that the browser has now.
 fn current_session(live: &Live, inbound: &Inbound) -> Option<SessionKey> {
-    let caller = identity::establish(inbound, &live.cookies, &live.sessions).ok()?;
+    let caller = identity::establish(inbound, &live.cookies, &live.sessions, &KeyMemo::default()).ok()?;
     caller.session().map(|session| session.key())
 }
 

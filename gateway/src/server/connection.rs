@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::gateway;
 use crate::intake::{MAX_HEADER_BYTES, MAX_TARGET, Peer};
 use crate::live::Worker;
+use crate::session::KeyMemo;
 use crate::upstream::deadline::TICK;
 
 use super::farewell::Farewell;
@@ -94,9 +95,10 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stoppin
 async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: Rc<Farewell>) {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
+    let memo = KeyMemo::default();
     let service = service_fn(|request| {
-        let (worker, peer) = (&worker, &peer);
-        async move { Ok::<_, Infallible>(gateway::handle(worker, request, peer).await) }
+        let (worker, peer, memo) = (&worker, &peer, &memo);
+        async move { Ok::<_, Infallible>(gateway::handle(worker, request, peer, memo).await) }
     });
     // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
     let connection = http1::Builder::new()

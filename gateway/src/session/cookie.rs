@@ -86,12 +86,24 @@ impl Cookies {
         sensitive(format!("{name}=; Max-Age=0{}", self.login_attributes))
     }
 
+    /// The session's value where it is the request's only cookie, as it is in front of most APIs: found at a glance.
+    fn session_alone<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        let mut lines = headers.get_all(COOKIE).iter();
+        let line = lines.next().filter(|_| lines.next().is_none())?;
+        let value = line.as_bytes().strip_prefix(self.session.as_bytes())?.strip_prefix(b"=")?;
+        (!value.contains(&b';')).then_some(value)
+    }
+
     fn is_ours(&self, name: &[u8]) -> bool {
         name == self.session.as_bytes() || name.starts_with(self.login_prefix.as_bytes())
     }
 
     /// Removes the gateway's cookies from a request on its way upstream; the app's own stay, in one header.
     pub fn strip_from_request(&self, headers: &mut HeaderMap) {
+        if self.session_alone(headers).is_some() {
+            headers.remove(COOKIE);
+            return;
+        }
         let lines = headers.get_all(COOKIE).iter().count();
         if lines == 0 || (lines == 1 && !pairs(headers).any(|(name, _)| self.is_ours(name))) {
             return;

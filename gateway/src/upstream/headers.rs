@@ -1,7 +1,8 @@
 //! Which headers pass the gateway, in both directions (requirements section 9). Pure: one function each way.
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, LOCATION, SERVER, TRANSFER_ENCODING,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, LOCATION, SERVER, SET_COOKIE,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -103,9 +104,12 @@ const DROPPED_PREFIXES: [&str; 19] = [
 /// headers there to have them removed (requirement HD-06). A name with an underscore is dropped, because many servers
 /// read it as the one with a hyphen (requirement HD-01).
 pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoing<'_>) {
-    drop_listed_in_connection(headers);
     // `Host` is in every request and overwritten below: left out here, so that most requests need no list.
-    remove_where(headers, |name| name != "host" && is_dropped(name));
+    let found = Found::by(headers, |name| name != "host" && is_dropped(name));
+    if found.connection {
+        drop_listed_in_connection(headers);
+    }
+    found.remove_unwanted(headers);
     cookies.strip_from_request(headers);
     headers.insert(HOST, out.host.clone());
     headers.insert(&X_FORWARDED_FOR, out.client.clone());
@@ -117,11 +121,44 @@ pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoin
     }
 }
 
-/// Removes every line of each name that `unwanted` picks.
-fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
-    for name in names {
-        headers.remove(name);
+/// What one pass over a message's header names found. A message has few of the many that matter.
+#[derive(Default)]
+struct Found {
+    connection: bool,
+    transfer_encoding: bool,
+    content_length: bool,
+    server: bool,
+    set_cookie: bool,
+    location: bool,
+    cache_control: bool,
+    unwanted: Vec<HeaderName>,
+}
+
+impl Found {
+    fn by(headers: &HeaderMap, is_unwanted: impl Fn(&str) -> bool) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match name {
+                name if name == CONNECTION => found.connection = true,
+                name if name == TRANSFER_ENCODING => found.transfer_encoding = true,
+                name if name == CONTENT_LENGTH => found.content_length = true,
+                name if name == SERVER => found.server = true,
+                name if name == SET_COOKIE => found.set_cookie = true,
+                name if name == LOCATION => found.location = true,
+                name if name == CACHE_CONTROL => found.cache_control = true,
+                _ => {}
+            }
+            if is_unwanted(name.as_str()) {
+                found.unwanted.push(name.clone());
+            }
+        }
+        found
+    }
+
+    fn remove_unwanted(&self, headers: &mut HeaderMap) {
+        for name in &self.unwanted {
+            headers.remove(name);
+        }
     }
 }
 
@@ -200,44 +237,51 @@ pub fn towards_client(
     host: &HeaderValue,
     origin: &Origin,
 ) -> Result<(), BadFraming> {
-    drop_listed_in_connection(headers);
-    // Chunked wins over a length beside it; both passed on would end the client's connection.
-    if headers.contains_key(TRANSFER_ENCODING) {
-        headers.remove(CONTENT_LENGTH);
-    }
-    check_framing(headers)?;
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(SERVER);
-    remove_where(headers, |name| {
+    let found = Found::by(headers, |name| {
         matches!(name.as_bytes().first(), Some(b'a' | b'k' | b'p' | b't' | b'u' | b'w' | b'x'))
             && KEPT_BACK.binary_search(&name).is_ok()
     });
-    cookies.strip_from_response(headers);
-    if let Some(here) = headers.get(LOCATION).and_then(|location| on_this_site(location, host, origin)) {
+    if found.connection {
+        drop_listed_in_connection(headers);
+    }
+    if found.transfer_encoding {
+        check_coding(headers)?;
+        headers.remove(TRANSFER_ENCODING);
+        // Chunked wins over a length beside it; both passed on would end the client's connection.
+        headers.remove(CONTENT_LENGTH);
+    } else if found.content_length {
+        check_length(headers)?;
+    }
+    if found.server {
+        headers.remove(SERVER);
+    }
+    found.remove_unwanted(headers);
+    if found.set_cookie {
+        cookies.strip_from_response(headers);
+    }
+    if found.location
+        && let Some(here) = headers.get(LOCATION).and_then(|location| on_this_site(location, host, origin))
+    {
         headers.insert(LOCATION, here);
     }
     // What one person was shown is no other's to see, unless the app says so itself (requirement HD-14).
-    if signed_in && !headers.contains_key(CACHE_CONTROL) {
+    if signed_in && !found.cache_control {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(())
 }
 
-fn check_framing(headers: &HeaderMap) -> Result<(), BadFraming> {
-    if headers.contains_key(TRANSFER_ENCODING) {
-        // Only this coding was taken off; under any other the bytes would go out unlabelled.
-        let chunked = intake::single(headers, &TRANSFER_ENCODING)
-            .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        return if chunked { Ok(()) } else { Err(BadFraming) };
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let is_number =
-        |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
-    match (lengths.next(), lengths.next()) {
-        (None, _) => Ok(()),
-        (Some(length), None) if is_number(length) => Ok(()),
-        _ => Err(BadFraming),
-    }
+/// Only `chunked` was taken off; under any other coding the bytes would go out unlabelled.
+fn check_coding(headers: &HeaderMap) -> Result<(), BadFraming> {
+    let coding = intake::single(headers, &TRANSFER_ENCODING);
+    let is_chunked = coding.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if is_chunked { Ok(()) } else { Err(BadFraming) }
+}
+
+fn check_length(headers: &HeaderMap) -> Result<(), BadFraming> {
+    let length = intake::single(headers, &CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    let is_number = length.is_some_and(|length| !length.is_empty() && length.iter().all(u8::is_ascii_digit));
+    if is_number { Ok(()) } else { Err(BadFraming) }
 }
 
 /// The same place on this site, for a redirect to the upstream's own name, which browsers cannot or should not reach.
