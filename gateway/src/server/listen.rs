@@ -40,16 +40,27 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, Start
 }
 
 /// How many client connections the process can serve: two file descriptors each, its own and an upstream's, and some
-/// in reserve for the admin listener, the provider and files.
+/// in reserve for the admin listener, the provider and files (requirement RL-01).
 pub fn capacity() -> usize {
     const RESERVE: usize = 128;
-    const WITHOUT_LIMIT: usize = 65_536;
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let descriptors = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
-        .unwrap_or(WITHOUT_LIMIT);
-    (descriptors.min(2 * WITHOUT_LIMIT).saturating_sub(RESERVE) / 2).max(64)
+    const MOST: usize = 65_536;
+    (descriptors().unwrap_or(2 * MOST).saturating_sub(RESERVE) / 2).clamp(64, MOST)
+}
+
+/// How many file descriptors the process may have, after asking for as many as it is allowed to ask for. The usual limit
+/// of 1,024 is for programs that use `select`. Nothing where there is no limit.
+#[cfg(unix)]
+fn descriptors() -> Option<usize> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where the system refuses, the limit stays what it is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    usize::try_from(getrlimit(Resource::Nofile).current?).ok()
+}
+
+#[cfg(not(unix))]
+fn descriptors() -> Option<usize> {
+    None
 }
 
 /// Binds one address for one listener.
