@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const GOOD: &str = r#"
-public_url = "http://localhost:PORT"
+public_url = "http://localhost:3000"
 [listen]
-http  = "127.0.0.1:PORT"
+http  = "127.0.0.1:0"
 admin = "127.0.0.1:0"
 workers = 1
 [provider]
@@ -22,17 +22,14 @@ allow = "anyone"
 format = "json"
 "#;
 
-/// A folder with a configuration and what it names; the port is free at this moment.
+/// A folder with a configuration and what it names. It listens on ports that the system chooses.
 fn folder(edit: impl FnOnce(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
     std::fs::create_dir(folder.path().join("web")).expect("created");
     std::fs::write(folder.path().join("web/index.html"), "<!doctype html>").expect("written");
     let mut secret = std::fs::File::create(folder.path().join("client.secret")).expect("created");
     secret.write_all(b"gMz1-8hT_q2vXc7RkLw0PyNd").expect("written");
-    std::fs::write(folder.path().join("gateway.toml"), edit(GOOD.replace("PORT", &port.to_string())))
-        .expect("written");
+    std::fs::write(folder.path().join("gateway.toml"), edit(GOOD.to_owned())).expect("written");
     folder
 }
 
