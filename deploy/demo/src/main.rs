@@ -6,6 +6,7 @@ mod report;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use clap::Parser;
@@ -61,6 +62,13 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Stack> {
     options.entra = arguments.entra;
     options.faults = arguments.faults;
     options.progress = report::progress;
+    // A page is two dozen requests: on the terminal their lines would push the address and the accounts out of sight.
+    let folder = options.data.clone().unwrap_or_else(|| root.join("var"));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let log = folder.join(report::ACCESS_LOG);
+    let file = std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    options.access = Arc::new(Mutex::new(file));
     if let Some(idle) = arguments.session_idle.clone() {
         options.edits.gateway(move |text, _| demo::session_idle(&text, &idle));
     }

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 
 use demo::Addresses;
 
+/// Where the gateway's access lines go, in the data folder.
+pub(crate) const ACCESS_LOG: &str = "gateway-access.log";
+
 /// One step that begins now.
 pub(crate) fn progress(what: &str) {
     // A closed terminal must not stop the demo.
@@ -37,7 +40,8 @@ fn welcome(addresses: &Addresses) -> String {
          \n\
          \x20 To-do API            {todo}/api/todolist   (checks tokens itself: 401 without one)\n\
          \x20 Gateway's health     {admin}/readyz\n\
-         \x20 Identity provider    {provider}\n\
+         \x20 Identity provider    {provider}   (accounts made there last until it stops)\n\
+         \x20 Every request        {ACCESS_LOG} in the data folder (var, if no flag moves it)\n\
          \n\
          \x20 Ctrl-C stops everything.\n\n"
     )

@@ -86,6 +86,13 @@ pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Lis
             admin.value
         ));
     }
+    let listens: Vec<SocketAddr> = match &http {
+        None => vec![DEFAULT_HTTP],
+        Some(http) => http.iter().flatten().map(|address| address.value).collect(),
+    };
+    if let Some(origin) = public_url.filter(|origin| !origin.is_secure()) {
+        warn_of_other_port(top, origin, &listens);
+    }
     Some(Listen {
         http: http.map_or_else(
             || Some(vec![DEFAULT_HTTP]),
@@ -94,6 +101,20 @@ pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Lis
         admin: admin.map_or(Some(DEFAULT_ADMIN), |admin| Some(admin?.value))?,
         workers: workers?,
     })
+}
+
+/// On this machine nothing stands between the browser and the gateway, so both should mean one port.
+fn warn_of_other_port(top: &Section<'_>, origin: &Origin, listens: &[SocketAddr]) {
+    let typed: u16 =
+        origin.authority().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80);
+    if listens.is_empty() || listens.iter().any(|address| [0, typed].contains(&address.port())) {
+        return;
+    }
+    top.report().warning(format!(
+        "public_url says port {typed}, but the gateway listens on {}; write http = \"127.0.0.1:{typed}\" under [listen], \
+         unless something forwards between the two",
+        listens[0]
+    ));
 }
 
 /// One address or a list of them.

@@ -186,7 +186,7 @@ fn report_overlaps(top: &Section<'_>, routes: &[Arc<Route>], placed: &[Place]) {
             Pattern::Prefix(path) | Pattern::Exact(path) => path,
         };
         let message = format!(
-            "{} takes {} on {path} already, so this route would never be reached",
+            "{} takes {} on {path} already; which of the two routes should answer?",
             earlier.key, overlap.shared
         );
         top.report().problem(later, message, "remove one of the two routes, or give them different methods");

@@ -51,7 +51,8 @@ pub(super) fn about(reason: Reason) -> Words {
         ),
         Reason::CrossSite => (
             "This request came from another site",
-            "For your protection it was not carried out. Repeat it on this site itself.",
+            "For your protection it was not carried out. Repeat it on this site itself; programs say where they come from with an \
+             Origin header that holds this site's address.",
         ),
         Reason::NoSession => ("You are not signed in", "Sign in to go on."),
         Reason::SessionOver => {

@@ -205,6 +205,20 @@ fn what_should_be_known_is_a_warning() {
 }
 
 #[test]
+fn on_this_machine_the_typed_port_and_the_port_listened_on_should_be_one() {
+    let local = |port: u16| {
+        let text = GOOD.replacen("https://app.example", &format!("http://localhost:{port}"), 1);
+        good(&text.replacen("0.0.0.0:8080", "127.0.0.1:8080", 1)).warnings
+    };
+    assert!(
+        local(8000).iter().any(|warning| warning.contains("http = \"127.0.0.1:8000\"")),
+        "{:?}",
+        local(8000)
+    );
+    assert!(!local(8080).iter().any(|warning| warning.contains("public_url says port")), "{:?}", local(8080));
+}
+
+#[test]
 fn form_post_wants_https() {
     let config =
         good(&GOOD.replacen("scopes = [\"profile\", \"email\"]", "response_mode = \"form_post\"", 1));
