@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::caller::Caller;
 use crate::intake::Inbound;
-use crate::routing::{Route, Target};
+use crate::routing::{Csrf, Route, Target};
+use crate::session::return_to::ReturnTo;
 use crate::session::{Session, TokenSpec};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
@@ -41,7 +42,9 @@ pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> 
         Caller::Session(_) => Err(Stop::refused(Reason::RuleNotMet)),
         Caller::Anonymous { stale_cookie } => {
             let reason = if *stale_cookie { Reason::SessionOver } else { Reason::NoSession };
-            let remedy = Remedy::SignIn(SignIn { return_to: inbound.return_to(), token: None });
+            // Where scripts alone may go, a person who comes back would only be refused again.
+            let return_to = if route.csrf == Csrf::Header { ReturnTo::home() } else { inbound.return_to() };
+            let remedy = Remedy::SignIn(SignIn { return_to, token: None });
             Err(Stop::Refused(Refusal { reason, remedy }))
         }
     }
@@ -54,7 +57,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::origin::Origin;
     use crate::request_id::RequestIds;
-    use crate::routing::{Csrf, Methods, Pattern};
+    use crate::routing::{Methods, Pattern};
     use crate::rule::Rule;
 
     fn inbound(target: &str) -> Inbound {
@@ -71,7 +74,7 @@ mod tests {
             path: Pattern::Prefix("/".into()),
             methods: Methods::ALL,
             rule,
-            csrf: Csrf::Header,
+            csrf: Csrf::Origin,
             target: Target::Upstream(0),
             token: None,
         }
@@ -105,13 +108,21 @@ mod tests {
         assert_eq!(reason(Rule::Role("Admin".into()), alice()), Some(Reason::RuleNotMet));
     }
 
-    #[test]
-    fn a_refused_visitor_comes_back_to_the_page_asked_for() {
-        let route = route(Rule::SignedIn);
-        let stop = decide(&route, Caller::Anonymous { stale_cookie: false }, &inbound("/x?y=1"));
+    fn comes_back_to(route: &Route) -> String {
+        let stop = decide(route, Caller::Anonymous { stale_cookie: false }, &inbound("/x?y=1"));
         let Err(Stop::Refused(Refusal { remedy: Remedy::SignIn(sign_in), .. })) = stop else {
             panic!("a sign-in would help");
         };
-        assert_eq!(sign_in.return_to.as_str(), "/x?y=1");
+        sign_in.return_to.to_string()
+    }
+
+    #[test]
+    fn a_refused_visitor_comes_back_to_the_page_asked_for() {
+        assert_eq!(comes_back_to(&route(Rule::SignedIn)), "/x?y=1");
+    }
+
+    #[test]
+    fn a_person_who_opened_an_address_for_scripts_comes_back_to_the_front_page() {
+        assert_eq!(comes_back_to(&Route { csrf: Csrf::Header, ..route(Rule::SignedIn) }), "/");
     }
 }
