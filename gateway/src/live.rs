@@ -52,6 +52,11 @@ pub struct Live {
 }
 
 impl Live {
+    /// `[tokens.NAME]`, if there is one.
+    pub fn token(&self, name: &str) -> Option<&Arc<TokenSpec>> {
+        self.token_specs.iter().find(|spec| spec.name == name)
+    }
+
     /// A request that policy let pass extends its session's idle time.
     pub fn note_use(&self, permit: &Permit<'_>, now: Timestamp) {
         if let Some(session) = permit.caller().session() {
@@ -94,7 +99,8 @@ impl Worker {
         Self { live, upstreams, ids: RequestIds::new(), access, deadlines }
     }
 
-    /// What is due ten times a second ([`crate::upstream::deadline::TICK`]): lines leave, and upstreams that were too slow are given up.
+    /// What is due every [`crate::upstream::deadline::TICK`]: lines leave, and upstreams that were too slow are given
+    /// up.
     pub fn tick(&self, now: Instant) {
         self.access.flush();
         self.deadlines.tick(now);

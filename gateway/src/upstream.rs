@@ -32,7 +32,7 @@ use headers::Outgoing;
 pub struct Settings {
     /// `NAME`.
     pub name: String,
-    /// Where it listens; tried in turn.
+    /// Where it listens; used in turn.
     pub servers: Vec<Server>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,

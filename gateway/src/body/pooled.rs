@@ -1,4 +1,5 @@
-//! An upstream connection in use, and the pool it goes back to. Belongs to one worker: it never leaves its thread, so it needs no lock.
+//! An upstream connection in use, and the pool it goes back to. Belongs to one worker: it never leaves its thread, so
+//! it needs no lock.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -33,8 +33,7 @@ pub(super) const ROUNDS: &str = "rounds";
 /// A person asked to sign in or up. Frames, prefetches and scripts are told the address instead (requirement SI-12).
 pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Result<Response<Body>, Stop> {
     let return_to = ReturnTo::or_home(parameter(inbound, "return_to").as_deref());
-    let token =
-        parameter(inbound, "token").and_then(|name| live.token_specs.iter().find(|spec| spec.name == name));
+    let token = parameter(inbound, "token").and_then(|name| live.token(&name));
     if !intake::may_begin_sign_in(inbound.method(), inbound.headers()) {
         let remedy = Remedy::SignIn(SignIn { return_to, token: token.map(|spec| spec.name.clone()) });
         return Err(Stop::Refused(Refusal { reason: Reason::NoSession, remedy }));
@@ -51,8 +50,7 @@ pub async fn automatic(live: &Live, inbound: &Inbound, wanted: SignIn) -> Result
         let remedy = Remedy::TryAgain(wanted.return_to);
         return Err(Stop::Refused(Refusal { reason: Reason::SignInLoop, remedy }));
     }
-    let token =
-        wanted.token.as_ref().and_then(|name| live.token_specs.iter().find(|spec| spec.name == *name));
+    let token = wanted.token.as_ref().and_then(|name| live.token(name));
     let extra_scopes = token.map(|spec| spec.scopes.clone());
     let want =
         Want { return_to: wanted.return_to, extra_scopes, purpose: Purpose::SignIn, parameters: Vec::new() };
@@ -112,9 +110,9 @@ fn surplus(live: &Live, inbound: &Inbound, size: usize) -> Vec<String> {
             _ => surplus.push(name.to_owned()),
         }
     }
+    // Newest first. Of attempts of one second the later stands later in the header, as browsers send them.
     kept.reverse();
     kept.sort_by_key(|(started, ..)| std::cmp::Reverse(*started));
-    // Of attempts of one second the later stands later in the header, as browsers send them.
     let mut bytes = size;
     for (position, (_, name, length)) in kept.into_iter().enumerate() {
         bytes += length;

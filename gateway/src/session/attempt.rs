@@ -1,9 +1,11 @@
 //! One attempt to sign in, from the redirect to the provider until its answer: single use, ten minutes,
 //! bound to this browser by a sealed cookie, so that attempts cost no server memory (requirements SI-03 to SI-07).
 
+use std::mem::take;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::clock::Timestamp;
 use crate::entropy;
@@ -75,22 +77,22 @@ impl LoginAttempt {
 
     /// Reads what [`Self::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let wire: Wire = serde_json::from_slice(bytes).ok()?;
+        let mut wire: Wire = serde_json::from_slice(bytes).ok()?;
         Some(Self {
-            state: Secret::new(wire.s),
-            nonce: Secret::new(wire.n),
-            verifier: Secret::new(wire.v),
-            issuer: wire.i,
+            state: Secret::new(take(&mut wire.s)),
+            nonce: Secret::new(take(&mut wire.n)),
+            verifier: Secret::new(take(&mut wire.v)),
+            issuer: take(&mut wire.i),
             scopes: wire.c.parse().ok()?,
             return_to: wire.r.parse().ok()?,
-            previous: wire.p.and_then(|text| SessionKey::from_text(&text)),
+            previous: wire.p.as_deref().and_then(SessionKey::from_text),
             started: Timestamp(wire.t),
         })
     }
 }
 
-/// Short names: ten of these must fit into one request's `Cookie` header.
-#[derive(Serialize, Deserialize)]
+/// Short names: ten of these must fit into one request's `Cookie` header. Wiped when dropped, as what it holds is.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 struct Wire {
     s: String,
     n: String,
