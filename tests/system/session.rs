@@ -142,6 +142,21 @@ async fn signing_in_makes_a_new_session_and_the_old_one_dies() {
     old.fetch("GET", "/api/todolist").await.must_be(401);
 }
 
+/// A provider that answers by a form posts it from its own site, and the session's `SameSite` cookie stays behind.
+#[tokio::test]
+async fn the_old_session_dies_also_when_its_cookie_does_not_come_with_the_answer() {
+    let site = Site::start().await;
+    let (browser, other) = (site.signed_in(ALICE).await, site.signed_in(ALICE).await);
+    let old = browser.copy();
+    let callback = browser.callback_address("/auth/sign-in", ALICE).await;
+    old.fetch("GET", "/api/todolist").await.must_be(200);
+    browser.drop_cookie(SESSION);
+    browser.open(callback.as_str()).await;
+    browser.fetch("GET", "/api/todolist").await.must_be(200);
+    old.fetch("GET", "/api/todolist").await.must_be(401);
+    other.fetch("GET", "/api/todolist").await.must_be(200);
+}
+
 #[tokio::test]
 async fn a_planted_session_cookie_is_never_adopted() {
     let site = Site::start().await;
