@@ -103,6 +103,16 @@ impl SessionKey {
         Some(Self(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
     }
 
+    /// The bytes, for stores.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key of those bytes, which [`Self::as_bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Eight hex digits for log lines that belong together; not enough to find anything by.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])

@@ -1,5 +1,6 @@
 //! Where sessions are kept. Callers see one `Store`; which backend is behind it is a private matter.
 
+pub mod backend;
 mod memory;
 pub mod used;
 
