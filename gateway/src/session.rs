@@ -6,6 +6,7 @@ pub mod cookie;
 pub mod return_to;
 pub mod sealed;
 pub mod store;
+pub mod vault;
 
 use std::cell::RefCell;
 use std::fmt;

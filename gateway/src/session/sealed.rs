@@ -6,30 +6,34 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::entropy;
+use crate::session::vault::Vault;
 
 const NONCE_LENGTH: usize = 12;
 
-/// The key of one process. Attempts under way when the process ends must be begun again.
+/// The keys of login cookies: the first closes, all open.
 pub struct Seal {
-    key: RandomizedNonceKey,
+    first: RandomizedNonceKey,
+    older: Vec<RandomizedNonceKey>,
 }
 
 impl Seal {
-    /// A seal whose key nobody knows and nothing stores.
-    ///
-    /// # Panics
-    /// Never: the key has the length that the algorithm asks for.
+    /// A seal whose key nobody knows and nothing stores. Attempts under way when the process ends must be begun again.
     pub fn generate() -> Self {
-        let key =
-            RandomizedNonceKey::new(&AES_256_GCM_SIV, &entropy::bytes::<32>()).expect("32 bytes are a key");
-        Self { key }
+        Self { first: cipher(&entropy::bytes()), older: Vec::new() }
+    }
+
+    /// The seal of every gateway that has these server keys: what one closed another opens.
+    pub fn of(vault: &Vault) -> Self {
+        let mut keys = vault.login_keys().map(|key| cipher(key.expose()));
+        let first = keys.next().expect("a vault has a key");
+        Self { first, older: keys.collect() }
     }
 
     /// Encrypts `plain` for the cookie called `name`: base64url of nonce, cipher text and tag.
     pub fn close(&self, name: &str, plain: Vec<u8>) -> String {
         let mut sealed = plain;
         let nonce = self
-            .key
+            .first
             .seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut sealed)
             .expect("a cookie is far below the algorithm's limit");
         let mut bytes = nonce.as_ref().to_vec();
@@ -39,15 +43,20 @@ impl Seal {
 
     /// What [`Self::close`] sealed under the same name; nothing for anything else.
     pub fn open(&self, name: &str, text: &[u8]) -> Option<Vec<u8>> {
-        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        if bytes.len() < NONCE_LENGTH {
-            return None;
-        }
-        let mut sealed = bytes.split_off(NONCE_LENGTH);
-        let nonce = Nonce::try_assume_unique_for_key(&bytes).ok()?;
-        let plain = self.key.open_in_place(nonce, Aad::from(name.as_bytes()), &mut sealed).ok()?;
-        Some(plain.to_vec())
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LENGTH>()?;
+        std::iter::once(&self.first).chain(&self.older).find_map(|key| {
+            // A key that does not fit leaves nothing usable behind: each begins with a copy.
+            let mut opened = sealed.to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let plain = key.open_in_place(nonce, Aad::from(name.as_bytes()), &mut opened).ok()?;
+            Some(plain.to_vec())
+        })
     }
+}
+
+fn cipher(key: &[u8; 32]) -> RandomizedNonceKey {
+    RandomizedNonceKey::new(&AES_256_GCM_SIV, key).expect("32 bytes are a key")
 }
 
 impl std::fmt::Debug for Seal {
@@ -58,7 +67,20 @@ impl std::fmt::Debug for Seal {
 
 #[cfg(test)]
 mod tests {
+    use crate::session::vault::ServerKey;
+
     use super::*;
+
+    #[test]
+    fn gateways_that_share_a_server_key_open_each_others_cookies() {
+        let (old, new) = (ServerKey::generate(), ServerKey::generate());
+        let seal = |first: &ServerKey, older: &[ServerKey]| Seal::of(&Vault::new(first, older));
+        let text = seal(&old, &[]).close("login", b"value".to_vec());
+        let opens = |seal: &Seal| seal.open("login", text.as_bytes()).as_deref() == Some(b"value");
+        assert!(opens(&seal(&old, &[])) && opens(&seal(&new, std::slice::from_ref(&old))));
+        assert!(!opens(&seal(&new, &[])));
+        assert_eq!(seal(&old, &[]).open("login-2", text.as_bytes()), None);
+    }
 
     #[test]
     fn a_sealed_value_opens_under_its_own_name_only() {
