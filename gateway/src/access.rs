@@ -6,7 +6,7 @@ pub mod log;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::caller::Caller;
 use crate::clock::Timestamp;
@@ -33,6 +33,8 @@ pub struct Record<'live> {
     pub session: Option<SessionKey>,
     /// Why it ended early, if it did.
     pub reason: Option<Reason>,
+    /// The cookie that gives the browser a new identifier of its session.
+    pub new_session: Option<HeaderValue>,
     /// Whether its session cookie opens nothing, so that the answer clears it.
     pub clear_session: bool,
     /// The login cookie whose attempt is over, which the answer clears.
@@ -71,6 +73,7 @@ impl<'live> Record<'live> {
             route: None,
             session: None,
             reason: None,
+            new_session: None,
             clear_session: false,
             clear_login: None,
             status: StatusCode::OK,

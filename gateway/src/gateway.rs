@@ -86,7 +86,11 @@ async fn judge<'live>(
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
     let route = live.routes.find(inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
-    let caller = identity::establish(inbound, &live.cookies, &live.sessions, memo)?;
+    let mut caller = identity::establish(inbound, &live.cookies, &live.sessions, memo).await;
+    if route.is_indifferent() {
+        caller = identity::or_anybody(caller);
+    }
+    let caller = caller?;
     record.note(&caller);
     csrf::check(inbound, route.csrf, &caller, &live.origin)?;
     let permit = policy::decide(route, caller, inbound)?;
@@ -94,6 +98,9 @@ async fn judge<'live>(
     record.clear_session &= matches!(permit.target(), Target::Endpoint(_));
     if !endpoints::is_silent_poll(&permit, inbound) {
         live.note_use(&permit, inbound.now);
+    }
+    if live.is_renewal_due(&permit, inbound.now) {
+        record.new_session = Box::pin(live.renew(&permit, inbound)).await;
     }
     let authorization = match permit.token() {
         None => None,

@@ -3,13 +3,17 @@
 
 use crate::caller::Caller;
 use crate::intake::Inbound;
-use crate::session::KeyMemo;
 use crate::session::cookie::Cookies;
-use crate::session::store::Store;
-use crate::stop::Stop;
+use crate::session::store::{Found, Store};
+use crate::session::{KeyMemo, SessionId};
+use crate::stop::{Reason, Stop};
 
 /// Finds the session that the request's cookie names, and nothing else: a client's own headers prove nothing.
-pub fn establish(
+///
+/// # Errors
+/// - [`Reason::AmbiguousCookie`].
+/// - [`Reason::StoreUnavailable`]: whose session it is cannot be known.
+pub async fn establish(
     inbound: &Inbound,
     cookies: &Cookies,
     sessions: &Store,
@@ -18,6 +22,24 @@ pub fn establish(
     let Some(value) = cookies.session(inbound.headers()).map_err(Stop::refused)? else {
         return Ok(Caller::Anonymous { stale_cookie: false });
     };
-    let session = memo.key(value).and_then(|key| sessions.find(key, inbound.now));
+    let found = memo.shown(value).map_or(Found::Nothing, |shown| sessions.find(shown, inbound.now));
+    let session = match found {
+        Found::Session(session) => Some(session),
+        Found::Nothing => None,
+        Found::Unsure => match SessionId::parse(value) {
+            Some(id) => Box::pin(sessions.open(&id, inbound.now)).await?,
+            None => None,
+        },
+    };
     Ok(session.map_or(Caller::Anonymous { stale_cookie: true }, Caller::Session))
+}
+
+/// The caller on a route that is for everybody: while the sessions cannot be looked up, that is nobody in particular.
+pub fn or_anybody(caller: Result<Caller, Stop>) -> Result<Caller, Stop> {
+    match caller {
+        Err(stop) if stop.reason() == Reason::StoreUnavailable => {
+            Ok(Caller::Anonymous { stale_cookie: false })
+        }
+        caller => caller,
+    }
 }

@@ -4,9 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use crate::access::log::AccessLog;
 use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
+use crate::intake::Inbound;
 use crate::oidc::Provider;
 use crate::origin::Origin;
 use crate::policy::Permit;
@@ -15,8 +18,8 @@ use crate::routing::RouteTable;
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
 use crate::session::store::Store;
-use crate::session::store::used::UsedAttempts;
-use crate::session::{Lifetimes, TokenSpec};
+use crate::session::{SessionId, TokenSpec};
+use crate::stop::causes;
 use crate::tokens::Tokens;
 use crate::upstream::Upstream;
 use crate::upstream::deadline::Deadlines;
@@ -34,17 +37,13 @@ pub struct Live {
     /// Folders of static files, as `Target::Files` counts them.
     pub files: Vec<Files>,
     /// Who is signed in.
-    pub sessions: Store,
-    /// How long they stay so.
-    pub lifetimes: Lifetimes,
+    pub sessions: Arc<Store>,
     /// Claims that `/auth/session` may show.
     pub shown_claims: Vec<String>,
     /// Every `[tokens.NAME]`.
     pub token_specs: Vec<Arc<TokenSpec>>,
     /// Encrypts sign-in attempts for their browser.
     pub seal: Seal,
-    /// Attempts that were already answered.
-    pub used: UsedAttempts,
     /// Who signs people in.
     pub provider: Arc<Provider>,
     /// Access tokens for routes.
@@ -60,20 +59,44 @@ impl Live {
     /// A request that policy let pass extends its session's idle time.
     pub fn note_use(&self, permit: &Permit<'_>, now: Timestamp) {
         if let Some(session) = permit.caller().session() {
-            session.touch(now);
+            self.sessions.note_use(session, now);
         }
     }
 
-    /// Forgets what is over. Called now and then, off the request path.
-    pub fn sweep(&self) {
+    /// Whether the answer should bring the browser a new identifier of its session. Answers of public routes may be kept
+    /// by caches: no.
+    pub fn is_renewal_due(&self, permit: &Permit<'_>, now: Timestamp) -> bool {
+        let session = permit.caller().session();
+        session.is_some_and(|session| session.state().renewal_due <= now) && permit.is_private()
+    }
+
+    /// A new identifier for the session of this request, as a cookie; nothing if it is on its way already. A store that
+    /// fails here is no reason to refuse the request: the old identifier still works.
+    pub async fn renew(&self, permit: &Permit<'_>, inbound: &Inbound) -> Option<HeaderValue> {
+        let session = permit.caller().session()?;
+        let shown = SessionId::parse(self.cookies.session(inbound.headers()).ok()??)?;
+        let renewed = self.sessions.renew(session, &shown, inbound.now).await.ok()??;
+        let left = session.absolute_end().0.saturating_sub(inbound.now.0);
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
+        Some(self.cookies.set_session(&renewed.reveal(), left))
+    }
+
+    /// Looks after the sessions. Called every [`TEND_EVERY`], off the request path.
+    pub async fn tend(&self) {
         let now = self.clock.now();
-        self.sessions.sweep(now);
-        self.used.sweep(now);
+        let tended = async {
+            self.sessions.finish_ends().await?;
+            self.sessions.write_uses().await?;
+            self.sessions.sweep(now).await
+        };
+        if let Err(error) = tended.await {
+            tracing::warn!(target: "gateway", error = causes(&error), "the session store could not be tended");
+        }
     }
 }
 
-/// How often [`Live::sweep`] is called.
-pub const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often [`Live::tend`] is called: uses that were not written down yet are lost when the process is killed.
+pub const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// One worker: the shared snapshot, and connections and counters that never leave its thread.
 pub struct Worker {

@@ -22,6 +22,11 @@ impl<'live> Permit<'live> {
         self.route.target
     }
 
+    /// Whether the answer is for this caller alone: the route is not for everybody, or is the gateway's own.
+    pub fn is_private(&self) -> bool {
+        !self.route.rule.is_public() || matches!(self.route.target, Target::Endpoint(_))
+    }
+
     /// Whoever was let pass.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -38,7 +43,9 @@ pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> 
     match &caller {
         // A public route takes everybody, with or without a session.
         _ if route.rule.is_public() => Ok(Permit { route, caller }),
-        Caller::Session(session) if route.rule.holds(session.identity()) => Ok(Permit { route, caller }),
+        Caller::Session(session) if route.rule.holds(&*session.state().identity) => {
+            Ok(Permit { route, caller })
+        }
         Caller::Session(_) => Err(Stop::refused(Reason::RuleNotMet)),
         Caller::Anonymous { stale_cookie } => {
             let reason = if *stale_cookie { Reason::SessionOver } else { Reason::NoSession };

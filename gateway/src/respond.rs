@@ -124,7 +124,7 @@ fn status(stop: &Stop) -> StatusCode {
         Reason::BadExpect => StatusCode::EXPECTATION_FAILED,
         Reason::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
         Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Reason::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::ProviderUnavailable | Reason::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Reason::ProviderBroken | Reason::UpstreamUnreachable | Reason::UpstreamBroken => {
             StatusCode::BAD_GATEWAY
         }
@@ -232,7 +232,9 @@ pub fn finish(
     if origin.is_secure() {
         headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
     }
-    if record.clear_session {
+    if let Some(cookie) = record.new_session.take() {
+        headers.append(SET_COOKIE, cookie);
+    } else if record.clear_session {
         headers.append(SET_COOKIE, cookies.clear_session());
     }
     if let Some(name) = &record.clear_login {

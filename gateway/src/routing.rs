@@ -31,6 +31,13 @@ pub struct Route {
     pub token: Option<Arc<TokenSpec>>,
 }
 
+impl Route {
+    /// Whether it makes no difference who asks: everybody may pass, and all are answered alike.
+    pub fn is_indifferent(&self) -> bool {
+        self.rule.is_public() && self.token.is_none() && !matches!(self.target, Target::Endpoint(_))
+    }
+}
+
 /// Which paths a route matches. The text is a canonical path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Pattern {

@@ -135,7 +135,7 @@ pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> R
     let (stop, stopping) = watch::channel(None);
     live.provider.start();
     control.spawn(admin::serve(admin_listener, Arc::clone(&live), stopping.clone()));
-    control.spawn(sweep(Arc::clone(&live), stopping.clone()));
+    control.spawn(tend(Arc::clone(&live), stopping.clone()));
     let mut running = Running { http, admin, stop, workers: Vec::new(), control: Some(control), live };
     for (number, sockets) in listeners.per_worker.into_iter().enumerate() {
         let spawned = spawn_worker(number, sockets, Arc::clone(&running.live), options, stopping.clone());
@@ -180,11 +180,11 @@ fn spawn_worker(
     Ok(worker)
 }
 
-async fn sweep(live: Arc<Live>, mut stopping: watch::Receiver<Option<Duration>>) {
-    let mut ticks = tokio::time::interval(live::SWEEP_EVERY);
+async fn tend(live: Arc<Live>, mut stopping: watch::Receiver<Option<Duration>>) {
+    let mut ticks = tokio::time::interval(live::TEND_EVERY);
     loop {
         tokio::select! {
-            _ = ticks.tick() => live.sweep(),
+            _ = ticks.tick() => live.tend().await,
             _ = stopping.changed() => return,
         }
     }

@@ -3,149 +3,43 @@
 
 pub mod attempt;
 pub mod cookie;
+pub mod doors;
+pub mod ending;
+pub mod id;
 pub mod return_to;
 pub mod sealed;
 pub mod store;
+pub mod token;
 pub mod vault;
 
-use std::cell::RefCell;
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderValue;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
-use crate::entropy;
-use crate::hex;
 use crate::rule::Facts;
 use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
 
+use doors::{Door, Doors};
+use vault::DataKey;
+
+pub use id::{KeyMemo, Proof, SessionId, SessionKey, Shown};
+pub use token::{Held, TokenKind, TokenSpec};
+
 /// How long sessions live, enforced on the server (requirement SE-11).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     /// A session nobody used for this long is over.
     pub idle: Duration,
     /// A session this old is over, used or not.
     pub absolute: Duration,
-}
-
-/// 256 random bits that name a session; only the browser holds them. The gateway keeps their hash, a [`SessionKey`].
-pub struct SessionId([u8; 32]);
-
-impl SessionId {
-    /// A new identifier, never seen before.
-    pub fn generate() -> Self {
-        Self(entropy::bytes())
-    }
-
-    /// Reads the cookie form: exactly 43 characters of unpadded, canonical base64url.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let mut id = Self([0; 32]);
-        // The engine refuses stray trailing bits, so that one identifier has one spelling.
-        (text.len() == 43 && URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut id.0).ok()? == 32)
-            .then_some(id)
-    }
-
-    /// What the cookie holds.
-    pub fn reveal(&self) -> Secret<String> {
-        Secret::new(URL_SAFE_NO_PAD.encode(self.0))
-    }
-
-    /// What the store knows the session by.
-    pub fn key(&self) -> SessionKey {
-        let hash = digest::digest(&digest::SHA256, &self.0);
-        let mut key = [0; 32];
-        key.copy_from_slice(hash.as_ref());
-        SessionKey(key)
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[session id]")
-    }
-}
-
-impl Drop for SessionId {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-/// The SHA-256 of a [`SessionId`]: enough to find a session, useless to a thief of the store.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SessionKey([u8; 32]);
-
-/// The bytes alone, without a length, for hashers that use them as they are.
-impl std::hash::Hash for SessionKey {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
-    }
-}
-
-impl SessionKey {
-    /// The whole key, for a sealed cookie.
-    pub fn to_text(self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
-    }
-
-    /// Reads what [`Self::to_text`] wrote.
-    pub fn from_text(text: &str) -> Option<Self> {
-        Some(Self(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
-    }
-
-    /// The bytes, for stores.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The key of those bytes, which [`Self::as_bytes`] gave.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Eight hex digits for log lines that belong together; not enough to find anything by.
-    pub fn short(&self) -> String {
-        hex::encode(&self.0[..4])
-    }
-}
-
-impl fmt::Debug for SessionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionKey({}…)", self.short())
-    }
-}
-
-/// The identifier that a connection showed last, and its key. A connection shows one identifier a thousand times; it is
-/// decoded and hashed once. Never leaves its thread.
-#[derive(Default)]
-pub struct KeyMemo {
-    last: RefCell<Option<(Secret<Vec<u8>>, SessionKey)>>,
-}
-
-impl KeyMemo {
-    /// The key of the identifier in a cookie's value, if it is one. Takes as long whatever was shown before.
-    pub fn key(&self, value: &[u8]) -> Option<SessionKey> {
-        let mut last = self.last.borrow_mut();
-        if let Some((known, key)) = &*last
-            && known.expose().ct_eq(value).into()
-        {
-            return Some(*key);
-        }
-        let key = SessionId::parse(value)?.key();
-        *last = Some((Secret::new(value.to_vec()), key));
-        Some(key)
-    }
+    /// A session's identifier is replaced when it is this old.
+    pub renewal: Duration,
 }
 
 /// Who signed in, as the provider asserted it. Identity is (issuer, subject), never an e-mail address (requirement IT-20).
@@ -159,6 +53,9 @@ pub struct Identity {
     pub claims: Map<String, Value>,
     /// The scopes granted at sign-in.
     pub granted: ScopeSet,
+    /// The provider's own name for the sign-in: the ID token's `sid`, if it has one (OpenID Connect Back-Channel Logout
+    /// 1.0, section 2.1).
+    pub provider_session: Option<String>,
 }
 
 impl Identity {
@@ -176,28 +73,6 @@ impl Facts for Identity {
     fn has_scope(&self, scope: &Scope) -> bool {
         self.granted.contains(scope.as_str())
     }
-}
-
-/// An access token that a route asks for, by the name it has in the configuration (`[tokens.NAME]`).
-#[derive(Debug, PartialEq, Eq)]
-pub struct TokenSpec {
-    /// `NAME`.
-    pub name: String,
-    /// The scopes to ask the provider for; never empty.
-    pub scopes: ScopeSet,
-}
-
-/// An access token ready to be sent upstream: `Bearer …`, marked sensitive, so that no `Debug` prints it.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// What it was asked for.
-    pub spec: Arc<TokenSpec>,
-    /// The `Authorization` header, prebuilt.
-    pub authorization: HeaderValue,
-    /// When the provider says it expires.
-    pub expires: Timestamp,
-    /// Whether the provider granted all that was asked for; it may grant less (RFC 6749, section 3.3).
-    pub suffices: bool,
 }
 
 /// What the gateway holds for a session. One immutable value, swapped whole.
@@ -228,47 +103,141 @@ impl Credentials {
     }
 }
 
+/// From where somebody signed in, as far as it was seen. Shown to the person and to operators, never trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The `User-Agent`, cut to 200 characters.
+    pub agent: String,
+    /// The address of the other end.
+    pub address: String,
+}
+
+/// Everything about a session that can change. One immutable value, swapped whole.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// One more with each change.
+    pub version: u64,
+    /// By which identifiers the session may be used.
+    pub doors: Doors,
+    /// When the identifier is due to be replaced.
+    pub renewal_due: Timestamp,
+    /// Who signed in.
+    pub identity: Arc<Identity>,
+    /// What the gateway holds for them.
+    pub credentials: Arc<Credentials>,
+}
+
 /// A live session. Shared between requests; what changes in it changes atomically.
 #[derive(Debug)]
 pub struct Session {
     key: SessionKey,
-    identity: Identity,
     started: Timestamp,
     lifetimes: Lifetimes,
+    device: Device,
+    /// Locks what is stored of this session; nothing where nothing is.
+    data_key: Option<DataKey>,
+    state: ArcSwap<State>,
     last_used: AtomicI64,
+    /// Whether `last_used` waits to be written down.
+    unwritten: AtomicBool,
     ended: AtomicBool,
-    credentials: ArcSwap<Credentials>,
+    /// Up to which point of the store's news this copy is known to be good; 0 if it is not.
+    seen: AtomicU64,
+}
+
+/// What a session is begun with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Who signed in.
+    pub identity: Identity,
+    /// What the provider gave for them.
+    pub credentials: Credentials,
+    /// From where.
+    pub device: Device,
 }
 
 impl Session {
-    /// Starts a session for a person just signed in. The identifier goes to the browser, the session to the store.
-    pub fn start(
-        identity: Identity,
-        credentials: Credentials,
+    /// A session for a person just signed in, with its first door. The identifier goes to the browser, the session to
+    /// the store, which is the one to call this.
+    fn start(
+        id: &SessionId,
+        beginning: Beginning,
         lifetimes: Lifetimes,
         now: Timestamp,
-    ) -> (SessionId, Self) {
-        let id = SessionId::generate();
-        let session = Self {
-            key: id.key(),
-            identity,
-            started: now,
-            lifetimes,
-            last_used: AtomicI64::new(now.0),
-            ended: AtomicBool::new(false),
-            credentials: ArcSwap::from_pointee(credentials),
+        lock: Option<(DataKey, vault::Wrap)>,
+    ) -> Self {
+        let (data_key, wrap) = lock.unzip();
+        let state = State {
+            version: 1,
+            doors: Doors::first(Door { proof: id.proof(), wrap }, now),
+            renewal_due: now.plus(lifetimes.renewal),
+            identity: Arc::new(beginning.identity),
+            credentials: Arc::new(beginning.credentials),
         };
-        (id, session)
+        Self::of(id.key(), now, lifetimes, beginning.device, data_key, state, now)
     }
 
-    /// What the store knows it by.
+    fn of(
+        key: SessionKey,
+        started: Timestamp,
+        lifetimes: Lifetimes,
+        device: Device,
+        data_key: Option<DataKey>,
+        state: State,
+        last_used: Timestamp,
+    ) -> Self {
+        Self {
+            key,
+            started,
+            lifetimes,
+            device,
+            data_key,
+            state: ArcSwap::from_pointee(state),
+            last_used: AtomicI64::new(last_used.0),
+            unwritten: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            seen: AtomicU64::new(0),
+        }
+    }
+
+    /// What the store knows it by, for its whole life.
     pub fn key(&self) -> SessionKey {
         self.key
     }
 
+    /// Who signed in, what is held for them, and by which identifiers: all of one moment.
+    pub fn state(&self) -> Guard<Arc<State>> {
+        self.state.load()
+    }
+
     /// Who signed in.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.state.load().identity)
+    }
+
+    /// The credentials of this moment.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.state.load().credentials)
+    }
+
+    /// When the person signed in.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// From where.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// How long it lives.
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
+    }
+
+    /// When it was used last.
+    pub fn last_used(&self) -> Timestamp {
+        Timestamp(self.last_used.load(Ordering::Relaxed))
     }
 
     /// When the session ends whatever happens.
@@ -278,34 +247,38 @@ impl Session {
 
     /// When the session ends if it is not used again.
     pub fn idle_end(&self) -> Timestamp {
-        Timestamp(self.last_used.load(Ordering::Relaxed)).plus(self.lifetimes.idle).min(self.absolute_end())
+        self.last_used().plus(self.lifetimes.idle).min(self.absolute_end())
     }
 
     /// Whether the session may be used at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        !self.ended.load(Ordering::Acquire) && now < self.idle_end()
+        !self.has_ended() && now < self.idle_end()
     }
 
-    /// Notes a use, which moves the idle end. One store at most a second, however many requests come.
-    pub fn touch(&self, now: Timestamp) {
-        if self.last_used.load(Ordering::Relaxed) < now.0 {
-            self.last_used.store(now.0, Ordering::Relaxed);
+    /// Whether somebody ended it, as far as this process knows.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Notes a use, which moves the idle end. One write at most a second, however many requests come. True if it is the
+    /// first since [`Self::take_unwritten`].
+    fn touch(&self, now: Timestamp) -> bool {
+        if self.last_used.load(Ordering::Relaxed) >= now.0 {
+            return false;
         }
+        self.last_used.fetch_max(now.0, Ordering::Relaxed);
+        !self.unwritten.swap(true, Ordering::AcqRel)
     }
 
-    /// Ends the session for everybody who still holds it. True for the one caller that ended it.
-    pub fn end(&self) -> bool {
+    /// The last use, to be written down now.
+    fn take_unwritten(&self) -> Timestamp {
+        self.unwritten.store(false, Ordering::Release);
+        self.last_used()
+    }
+
+    /// Ends the session for everybody in this process who still holds it. True for the one caller that ended it.
+    fn end(&self) -> bool {
         !self.ended.swap(true, Ordering::AcqRel)
-    }
-
-    /// The credentials of this moment.
-    pub fn credentials(&self) -> Guard<Arc<Credentials>> {
-        self.credentials.load()
-    }
-
-    /// Puts new credentials in the place of the old. Only `tokens`, under its per-session lease, may call this.
-    pub fn replace_credentials(&self, credentials: Credentials) {
-        self.credentials.store(Arc::new(credentials));
     }
 }
 
@@ -319,6 +292,7 @@ pub(crate) mod tests {
             subject: "alice".into(),
             claims: Map::new(),
             granted: ScopeSet::default(),
+            provider_session: None,
         }
     }
 
@@ -326,39 +300,22 @@ pub(crate) mod tests {
         Credentials { id_token: Secret::new("id".into()), refresh_token: None, access: Vec::new() }
     }
 
+    pub(crate) fn beginning() -> Beginning {
+        Beginning { identity: identity(), credentials: credentials(), device: Device::default() }
+    }
+
+    pub(crate) fn lifetimes() -> Lifetimes {
+        Lifetimes {
+            idle: Duration::from_secs(60),
+            absolute: Duration::from_secs(600),
+            renewal: Duration::from_secs(100_000),
+        }
+    }
+
     pub(crate) fn started(now: i64) -> (SessionId, Session) {
-        let lifetimes = Lifetimes { idle: Duration::from_secs(60), absolute: Duration::from_secs(600) };
-        Session::start(identity(), credentials(), lifetimes, Timestamp(now))
-    }
-
-    #[test]
-    fn an_identifier_survives_the_cookie_and_nothing_else_does() {
         let id = SessionId::generate();
-        let text = id.reveal();
-        let text = text.expose();
-        assert!(SessionId::parse(text.as_bytes()).is_some_and(|read| read.key() == id.key()));
-        assert!(SessionId::parse(&text.as_bytes()[..42]).is_none());
-        assert!(SessionId::parse(format!("{text}=").as_bytes()).is_none());
-        assert!(SessionId::parse(format!("{text}A").as_bytes()).is_none());
-        assert!(SessionId::parse(text.replace(&text[..1], "+").as_bytes()).is_none());
-    }
-
-    #[test]
-    fn a_remembered_key_is_only_that_identifiers() {
-        let (memo, one, other) = (KeyMemo::default(), SessionId::generate(), SessionId::generate());
-        let key = |id: &SessionId| memo.key(id.reveal().expose().as_bytes());
-        assert!(key(&one) == Some(one.key()) && key(&one) == Some(one.key()));
-        assert!(key(&other) == Some(other.key()) && key(&one) == Some(one.key()));
-        assert!(memo.key(b"").is_none() && memo.key(&one.reveal().expose().as_bytes()[..42]).is_none());
-    }
-
-    #[test]
-    fn one_identifier_has_one_spelling() {
-        // 43 characters carry 258 bits: the last two must be zero, or two cookies would name one session.
-        let text = URL_SAFE_NO_PAD.encode([0xff; 32]);
-        let tampered = format!("{}9", &text[..42]);
-        assert!(SessionId::parse(text.as_bytes()).is_some());
-        assert!(SessionId::parse(tampered.as_bytes()).is_none());
+        let session = Session::start(&id, beginning(), lifetimes(), Timestamp(now), None);
+        (id, session)
     }
 
     #[test]
@@ -378,6 +335,16 @@ pub(crate) mod tests {
         }
         assert!(session.is_live(Timestamp(1_599)));
         assert!(!session.is_live(Timestamp(1_600)));
+    }
+
+    #[test]
+    fn a_use_is_to_be_written_down_once() {
+        let (_, session) = started(1_000);
+        assert!(!session.touch(Timestamp(1_000)), "nothing new");
+        assert!(session.touch(Timestamp(1_001)));
+        assert!(!session.touch(Timestamp(1_002)), "it is waiting already");
+        assert_eq!(session.take_unwritten(), Timestamp(1_002));
+        assert!(session.touch(Timestamp(1_003)));
     }
 
     #[test]

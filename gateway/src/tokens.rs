@@ -14,8 +14,10 @@ use tokio::runtime::Handle;
 use crate::clock::{Clock, Timestamp};
 use crate::oidc::{Provider, RefreshError, Refreshed};
 use crate::secret::Secret;
+use crate::session::ending::Ending;
 use crate::session::return_to::ReturnTo;
-use crate::session::{Credentials, Held, Session, TokenSpec};
+use crate::session::store::{Changed, Store};
+use crate::session::{Held, Session, State, TokenSpec};
 use crate::stop::{Fault, Reason, Refusal, Remedy, SignIn, Stop, Whose};
 
 use lease::{Lease, Leases, Outcome};
@@ -27,6 +29,7 @@ const SKEW: Duration = Duration::from_secs(30);
 /// Gets access tokens for sessions.
 pub struct Tokens {
     provider: Arc<Provider>,
+    sessions: Arc<Store>,
     clock: Clock,
     runtime: Handle,
     leases: Leases,
@@ -34,8 +37,8 @@ pub struct Tokens {
 
 impl Tokens {
     /// Tokens of that provider; refreshes run on `runtime`.
-    pub fn new(provider: Arc<Provider>, clock: Clock, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self { provider, clock, runtime, leases: Leases::default() })
+    pub fn new(provider: Arc<Provider>, sessions: Arc<Store>, clock: Clock, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self { provider, sessions, clock, runtime, leases: Leases::default() })
     }
 
     /// The prebuilt header, if the session holds a token that lasts. No lock, no allocation but the header's own
@@ -68,7 +71,7 @@ impl Tokens {
 
     async fn obtain_now(
         &self,
-        session: &Session,
+        session: &Arc<Session>,
         spec: &Arc<TokenSpec>,
         return_to: ReturnTo,
     ) -> Result<HeaderValue, Stop> {
@@ -105,29 +108,29 @@ impl Tokens {
 
     async fn refresh(
         &self,
-        session: &Session,
+        session: &Arc<Session>,
         spec: &Arc<TokenSpec>,
         lease: &mut Lease,
         held: Option<HeaderValue>,
         return_to: ReturnTo,
     ) -> Result<HeaderValue, Stop> {
-        let credentials = session.credentials().clone();
+        let credentials = session.credentials();
         if credentials.refresh_token.is_none() {
             return held.ok_or_else(|| consent_required(spec, return_to));
         }
-        let refreshed = self.provider.refresh(&credentials, session.identity(), &spec.scopes).await;
+        let refreshed = self.provider.refresh(&credentials, &session.identity(), &spec.scopes).await;
         let now = self.clock.now();
         match refreshed {
             Ok(refreshed) => {
                 lease.note(&spec.name, now, Outcome::Refreshed);
-                self.store(session, spec, &credentials, refreshed, return_to)
+                self.store(session, spec, refreshed, return_to).await
             }
             Err(RefreshError::InvalidGrant) => {
-                end(session, "invalid_grant");
+                self.sessions.end(session, Ending::InvalidGrant).await?;
                 Err(session_over(return_to))
             }
             Err(RefreshError::IdentityMismatch(successor)) => {
-                end(session, "identity_mismatch");
+                self.sessions.end(session, Ending::IdentityMismatch).await?;
                 self.revoke(successor.or(credentials.refresh_token.clone()));
                 Err(session_over(return_to))
             }
@@ -146,11 +149,10 @@ impl Tokens {
 
     /// Puts what came into the session before anything of it is used (requirement TK-06); unless the session ended
     /// meanwhile, when what came is taken back (requirement TK-17).
-    fn store(
+    async fn store(
         &self,
-        session: &Session,
+        session: &Arc<Session>,
         spec: &Arc<TokenSpec>,
-        before: &Credentials,
         refreshed: Refreshed,
         return_to: ReturnTo,
     ) -> Result<HeaderValue, Stop> {
@@ -161,20 +163,18 @@ impl Tokens {
             suffices: refreshed.granted.covers(&spec.scopes),
         };
         let header = sufficient(&held).cloned();
-        let mut after = before.with(held);
-        if let Some(successor) = refreshed.refresh_token {
-            after.refresh_token = Some(successor);
-        }
-        if let Some(id_token) = refreshed.id_token {
-            after.id_token = id_token;
-        }
-        let refresh_token = after.refresh_token.clone();
-        if session.is_live(self.clock.now()) {
-            session.replace_credentials(after);
-        }
-        // Looked at after storing: whoever ends the session either sees what was stored or is seen here.
-        if !session.is_live(self.clock.now()) {
-            self.revoke(refresh_token);
+        let changed = self.sessions.change(session, |state| {
+            let mut after = state.credentials.with(held.clone());
+            if let Some(successor) = &refreshed.refresh_token {
+                after.refresh_token = Some(successor.clone());
+            }
+            if let Some(id_token) = &refreshed.id_token {
+                after.id_token = id_token.clone();
+            }
+            Some(State { credentials: Arc::new(after), ..state.clone() })
+        });
+        if changed.await? == Changed::Over {
+            self.revoke(refreshed.refresh_token.or(session.credentials().refresh_token.clone()));
             return Err(session_over(return_to));
         }
         header.ok_or_else(|| {
@@ -204,18 +204,6 @@ impl Tokens {
                 );
             }
         });
-    }
-}
-
-fn end(session: &Session, reason: &'static str) {
-    if session.end() {
-        tracing::warn!(
-            target: "gateway::oidc",
-            event = "session_ended_by_provider",
-            session = session.key().short(),
-            reason,
-            "a refresh ended the session",
-        );
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) struct Found {
 
 const IDLE: Duration = Duration::from_mins(30);
 const ABSOLUTE: Duration = Duration::from_hours(8);
+const RENEWAL: Duration = Duration::from_hours(1);
 const BOUNDS: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(30 * 24)];
 const SHOWN: [&str; 7] = ["sub", "name", "preferred_username", "email", "oid", "tid", "roles"];
 
@@ -22,7 +23,7 @@ const SHOWN: [&str; 7] = ["sub", "name", "preferred_username", "email", "oid", "
 pub(super) fn read(top: &Section<'_>) -> Option<Found> {
     if !top.has("session") {
         return Some(Found {
-            lifetimes: Lifetimes { idle: IDLE, absolute: ABSOLUTE },
+            lifetimes: Lifetimes { idle: IDLE, absolute: ABSOLUTE, renewal: RENEWAL },
             shown_claims: SHOWN.map(str::to_owned).to_vec(),
         });
     }
@@ -50,7 +51,7 @@ fn lifetimes(section: &Section<'_>) -> Option<Lifetimes> {
         section.report().problem(&place, message, "make `idle` at most `absolute`");
         return None;
     }
-    Some(Lifetimes { idle, absolute })
+    Some(Lifetimes { idle, absolute, renewal: RENEWAL })
 }
 
 /// Only one store exists so far, so there is nothing to hand on.

@@ -40,5 +40,5 @@ fn spec(top: &Section<'_>, name: &Text<'_>, section: Option<Section<'_>>) -> Opt
         return None;
     }
     let scopes = check::scopes(section.report(), &texts)?;
-    Some(Arc::new(TokenSpec { name: name?, scopes }))
+    Some(Arc::new(TokenSpec::user(&name?, scopes)))
 }

@@ -1,23 +1,23 @@
 //! `/auth/callback`: the provider's answer. Refused before any network call unless it belongs to an attempt of this
 //! very browser; the session cookie leaves only after every check passed (requirements sections 2 and 3).
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::header::{CONTENT_TYPE, SET_COOKIE, USER_AGENT};
 use http::{Method, Response};
 use http_body_util::{BodyExt, Limited};
 
 use crate::access::Record;
 use crate::body::Body;
-use crate::intake::Inbound;
+use crate::intake::{Inbound, Peer};
 use crate::live::Live;
 use crate::oidc::callback::Answer;
 use crate::policy::Permit;
 use crate::respond;
-use crate::session::Session;
 use crate::session::attempt::LoginAttempt;
+use crate::session::ending::Ending;
 use crate::session::return_to::ReturnTo;
+use crate::session::{Beginning, Device};
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
 
 use super::sign_in;
@@ -26,6 +26,8 @@ use super::sign_in;
 const MAX_FORM: usize = 64 * 1024;
 /// How long it may take to arrive.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a `User-Agent` is kept.
+const MAX_AGENT: usize = 200;
 /// Sign-ins completed within this time of each other count as rounds of a loop.
 const ROUND: Duration = Duration::from_secs(30);
 
@@ -42,29 +44,36 @@ pub async fn answer(
     if attempt.has_expired(inbound.now) {
         return Err(again(Reason::AttemptExpired, attempt.return_to));
     }
-    if !live.used.claim(&attempt, inbound.now) {
+    if !live.sessions.claim(&attempt, inbound.now).await? {
         return Err(again(Reason::AttemptUsed, attempt.return_to));
     }
     let (return_to, previous) = (attempt.return_to.clone(), attempt.previous);
     let signed_in = live.provider.finish(attempt, answer, &live.token_specs).await?;
-    let (id, session) =
-        Session::start(signed_in.identity, signed_in.credentials, live.lifetimes, inbound.now);
     // Signing in over a session ends it: its cookie may be known to somebody else (requirement SI-14).
-    let known = permit.caller().session().cloned();
-    let remembered = previous.and_then(|key| live.sessions.find(key, inbound.now));
-    for old in known.into_iter().chain(remembered) {
-        live.sessions.end(&old);
-    }
+    let known = permit.caller().session().map(|session| session.key());
+    let old: Vec<_> = known.into_iter().chain(previous.filter(|key| known != Some(*key))).collect();
+    live.sessions.end_all(&old, Ending::SignedInAgain).await?;
+    let beginning = Beginning {
+        identity: signed_in.identity,
+        credentials: signed_in.credentials,
+        device: device(&inbound, record.client),
+    };
+    let (id, session) = live.sessions.begin(beginning, inbound.now).await?;
     tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), session = session.key().short(), "signed in");
-    live.sessions.insert(Arc::new(session));
     record.clear_session = false;
     let mut response = respond::go_to(&return_to);
     let cookies = &live.cookies;
     let rounds = (sign_in::rounds(live, &inbound).saturating_add(1)).to_string();
     let headers = response.headers_mut();
-    headers.append(SET_COOKIE, cookies.set_session(&id.reveal(), live.lifetimes.absolute));
+    headers.append(SET_COOKIE, cookies.set_session(&id.reveal(), session.lifetimes().absolute));
     headers.append(SET_COOKIE, cookies.set_login(&cookies.login_name(sign_in::ROUNDS), &rounds, ROUND));
     Ok(response)
+}
+
+/// From where the person signs in, for their own list of sessions.
+fn device(inbound: &Inbound, client: &Peer) -> Device {
+    let agent = inbound.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    Device { agent: agent.chars().take(MAX_AGENT).collect(), address: client.text().to_owned() }
 }
 
 /// The answer's parameters, from the query or the posted form.

@@ -67,7 +67,7 @@ pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
 
 async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Body>, Stop> {
     let mut begun = live.provider.begin(want).await?;
-    begun.attempt.previous = current_session(live, inbound);
+    begun.attempt.previous = current_session(live, inbound).await;
     let cookies = &live.cookies;
     let name = cookies.login_name(&tag(begun.attempt.state.expose()));
     let sealed = live.seal.close(&name, begun.attempt.to_bytes());
@@ -80,8 +80,9 @@ async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Bo
 }
 
 /// The session that the browser has now.
-fn current_session(live: &Live, inbound: &Inbound) -> Option<SessionKey> {
-    let caller = identity::establish(inbound, &live.cookies, &live.sessions, &KeyMemo::default()).ok()?;
+async fn current_session(live: &Live, inbound: &Inbound) -> Option<SessionKey> {
+    let memo = KeyMemo::default();
+    let caller = identity::establish(inbound, &live.cookies, &live.sessions, &memo).await.ok()?;
     caller.session().map(|session| session.key())
 }
 

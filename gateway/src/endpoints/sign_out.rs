@@ -12,6 +12,7 @@ use crate::live::Live;
 use crate::pages::Page;
 use crate::policy::Permit;
 use crate::respond::{self, Reader};
+use crate::session::ending::Ending;
 
 use super::{SIGNED_OUT, parameter, sign_in};
 
@@ -29,7 +30,7 @@ pub async fn answer(
         // Signing out twice, or without a session, is fine.
         None => SIGNED_OUT.to_owned(),
         Some(session) => {
-            live.sessions.end(session);
+            live.sessions.end(session, Ending::SignedOut).await?;
             tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
             let credentials = session.credentials().clone();
             let told = match &credentials.refresh_token {

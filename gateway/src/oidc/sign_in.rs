@@ -208,7 +208,7 @@ impl Provider {
             if issuer == *self.settings.issuer { Arc::clone(&self.settings.issuer) } else { issuer.into() };
         claims.retain(|name, _| !judgement::is_protocol_claim(name));
         let scopes = granted.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
-        Identity { issuer, subject, claims, granted: scopes }
+        Identity { issuer, subject, claims, granted: scopes, provider_session: None }
     }
 
     /// The answer's access token, where it is good for exactly what a route asks for and nothing more: a token that

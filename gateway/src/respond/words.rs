@@ -116,6 +116,10 @@ pub(super) fn about(reason: Reason) -> Words {
             "The sign-in service gave an unusable answer",
             "It is not your fault. Try again; if this repeats, tell the site's owner.",
         ),
+        Reason::StoreUnavailable => (
+            "Your session cannot be looked up",
+            "It is not your fault, and you are still signed in. Try again in a few seconds; public pages work meanwhile.",
+        ),
         Reason::UpstreamUnreachable => {
             ("This part of the site cannot be reached", "It is not your fault. Try again in a few seconds.")
         }

@@ -15,8 +15,8 @@ use crate::oidc::settings::ResponseMode;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
-use crate::session::store::Store;
-use crate::session::store::used::UsedAttempts;
+use crate::session::store::{self, Store};
+use crate::session::vault::Vault;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
 
@@ -57,19 +57,28 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
+    let sessions = Arc::new(Store::in_memory(store::Settings {
+        lifetimes: config.lifetimes,
+        tokens: config.tokens.clone(),
+        max_per_person: None,
+        vault: Vault::generate(),
+    }));
     Ok(Live {
-        tokens: Tokens::new(Arc::clone(&provider), clock.clone(), control.handle().clone()),
+        tokens: Tokens::new(
+            Arc::clone(&provider),
+            Arc::clone(&sessions),
+            clock.clone(),
+            control.handle().clone(),
+        ),
         clock,
         origin: config.public_url,
         cookies,
         routes,
         files,
-        sessions: Store::in_memory(),
-        lifetimes: config.lifetimes,
+        sessions,
         shown_claims: config.shown_claims,
         token_specs: config.tokens,
         seal: Seal::generate(),
-        used: UsedAttempts::default(),
         provider,
     })
 }

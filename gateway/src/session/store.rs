@@ -1,103 +1,303 @@
-//! Where sessions are kept. Callers see one `Store`; which backend is behind it is a private matter.
+//! Where sessions are kept. Callers see one `Store`: sessions in memory, found without waiting, and behind them a place
+//! where they outlive the process, if there is one. What is written there opens only with a cookie.
 
 pub mod backend;
-mod memory;
+mod catalog;
+mod change;
+mod durable;
+mod ends;
+pub mod file;
+mod lease;
+mod listing;
+mod record;
+pub mod redis;
+#[cfg(test)]
+mod shared;
+#[cfg(test)]
+pub(crate) mod tests;
+mod upkeep;
 pub mod used;
+mod warm;
 
-use std::sync::Arc;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
+use crate::stop::{Reason, Stop, Whose};
 
-use super::{Session, SessionKey};
+use super::doors::Through;
+use super::ending::Ending;
+use super::vault::{DataKey, Vault};
+use super::{Beginning, Lifetimes, Session, SessionId, SessionKey, Shown, TokenSpec};
 
-/// The sessions of this gateway.
-#[derive(Debug)]
-pub struct Store {
-    backend: Backend,
+use backend::{News, StoreError};
+use catalog::Catalog;
+use change::install;
+use durable::Durable;
+use used::UsedAttempts;
+use warm::Warm;
+
+pub use change::Changed;
+pub use listing::Overview;
+pub use record::Summary;
+
+/// A session that nobody used for this long leaves memory, if it is kept elsewhere too.
+const COOL: Duration = Duration::from_secs(300);
+/// After an outage nobody refreshes for this long: whoever held a lease when it began writes down first what came of it.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// What a store is made with.
+pub struct Settings {
+    /// How long new sessions live.
+    pub lifetimes: Lifetimes,
+    /// Every `[tokens.NAME]`.
+    pub tokens: Vec<Arc<TokenSpec>>,
+    /// The most sessions that one person may have; nothing for no limit.
+    pub max_per_person: Option<NonZeroUsize>,
+    /// The keys under which sessions are kept where others may look.
+    pub vault: Vault,
 }
 
+/// The sessions of this gateway, or of several.
+pub struct Store {
+    settings: Settings,
+    warm: Arc<Warm>,
+    place: Place,
+    /// Sessions whose last use is not written down yet.
+    unwritten: Mutex<Vec<Arc<Session>>>,
+    /// Sessions that were ended while the place could not be told.
+    unfinished: Mutex<Vec<(SessionKey, Ending)>>,
+    used: UsedAttempts,
+    live_since: Arc<Mutex<Option<Instant>>>,
+}
+
+enum Place {
+    Memory(Catalog),
+    Durable(Durable),
+}
+
+/// What is known at once of a session that a request shows.
 #[derive(Debug)]
-enum Backend {
-    Memory(memory::Memory),
+pub enum Found {
+    /// It may be used.
+    Session(Arc<Session>),
+    /// There is no such session.
+    Nothing,
+    /// That must be looked up: [`Store::open`].
+    Unsure,
 }
 
 impl Store {
     /// Sessions in this process's memory: fast, and gone when it ends.
-    pub fn in_memory() -> Self {
-        Self { backend: Backend::Memory(memory::Memory::default()) }
+    pub fn in_memory(settings: Settings) -> Self {
+        Self::on(settings, Place::Memory(Catalog::default()), Arc::new(Warm::new(true)), Arc::default())
     }
 
-    /// Keeps a session.
-    pub fn insert(&self, session: Arc<Session>) {
-        match &self.backend {
-            Backend::Memory(memory) => memory.insert(session),
+    /// Sessions in a database of this gateway's own.
+    pub fn in_file(settings: Settings, file: file::File) -> Self {
+        let place = Place::Durable(Durable::File(file));
+        Self::on(settings, place, Arc::new(Warm::new(true)), Arc::default())
+    }
+
+    /// Sessions that several gateways share.
+    pub fn in_redis(
+        settings: Settings,
+        redis: redis::Settings,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, redis::SetupError> {
+        let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
+        let redis = redis::Redis::start(redis, runtime, listener(&warm, &live_since))?;
+        Ok(Self::on(settings, Place::Durable(Durable::Redis(redis)), warm, live_since))
+    }
+
+    fn on(
+        settings: Settings,
+        place: Place,
+        warm: Arc<Warm>,
+        live_since: Arc<Mutex<Option<Instant>>>,
+    ) -> Self {
+        let (unwritten, unfinished, used) = (Mutex::default(), Mutex::default(), UsedAttempts::default());
+        Self { settings, warm, place, unwritten, unfinished, used, live_since }
+    }
+
+    fn durable(&self) -> Option<&Durable> {
+        match &self.place {
+            Place::Memory(_) => None,
+            Place::Durable(durable) => Some(durable),
         }
     }
 
-    /// The live session of that key. Called once per request: no lock, no copy.
-    pub fn find(&self, key: SessionKey, now: Timestamp) -> Option<Arc<Session>> {
-        match &self.backend {
-            Backend::Memory(memory) => memory.find(key),
+    /// What is known at once of what a request shows. Called once per request: no lock, no copy.
+    pub fn find(&self, shown: Shown, now: Timestamp) -> Found {
+        let Some(session) = self.warm.get(shown.key) else {
+            return if self.durable().is_some() { Found::Unsure } else { Found::Nothing };
+        };
+        if session.has_ended() || now >= session.absolute_end() {
+            return Found::Nothing;
         }
-        .filter(|session| session.is_live(now))
+        let is_shared = self.durable().is_some_and(Durable::is_shared);
+        // Another gateway may know of a later use, another identifier, or the session's end.
+        if is_shared && (now >= session.idle_end() || !self.warm.is_reliable(&session)) {
+            return Found::Unsure;
+        }
+        if now >= session.idle_end() {
+            return Found::Nothing;
+        }
+        let through = session.state().doors.try_open(shown.proof, now);
+        match through {
+            Through::Open => Found::Session(session),
+            Through::Pending => Found::Unsure,
+            Through::Closed if is_shared => Found::Unsure,
+            Through::Closed => Found::Nothing,
+        }
     }
 
-    /// Ends a session for everybody, at once. True for the one call that ended it.
-    pub fn end(&self, session: &Session) -> bool {
-        match &self.backend {
-            Backend::Memory(memory) => memory.remove(session.key()),
+    /// The session that an identifier opens, looked up wherever it is kept.
+    pub async fn open(&self, id: &SessionId, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {
+        let session = match self.durable() {
+            None => self.warm.get(id.key()),
+            Some(durable) => self.look_up(durable, id, now).await?,
+        };
+        let Some(session) = session.filter(|session| session.is_live(now)) else {
+            return Ok(None);
+        };
+        let through = session.state().doors.try_open(id.proof(), now);
+        match through {
+            Through::Open => Ok(Some(session)),
+            Through::Closed => Ok(None),
+            Through::Pending => Ok(self.confirm(&session, id, now).await?.then_some(session)),
         }
-        session.end()
     }
 
-    /// Forgets sessions that are over. Returns how many there were.
-    pub fn sweep(&self, now: Timestamp) -> usize {
-        match &self.backend {
-            Backend::Memory(memory) => memory.sweep(now),
+    async fn look_up(
+        &self,
+        durable: &Durable,
+        id: &SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        loop {
+            let reading = self.warm.reading(id.key());
+            // What this process has ended stays so, also while the place has not been told.
+            if self.unfinished().iter().any(|(key, _)| *key == id.key()) {
+                return Ok(None);
+            }
+            let Some(stored) = durable.load(id.key()).await? else {
+                if let Some(session) = self.warm.forget(id.key()) {
+                    session.end();
+                }
+                return Ok(None);
+            };
+            let Settings { vault, tokens, .. } = &self.settings;
+            let Some(opened) = record::open(vault, id, &stored, tokens, now) else {
+                return Ok(None);
+            };
+            let (state, is_outdated) = (opened.session.state().clone(), opened.is_outdated);
+            let session = self.warm.keep(opened.session, now.plus(COOL));
+            session.last_used.fetch_max(stored.last_used.0, std::sync::atomic::Ordering::Relaxed);
+            install(&session, &state);
+            if session.has_ended() {
+                return Ok(None);
+            }
+            if !self.warm.rely_on(&session, reading) {
+                continue;
+            }
+            if is_outdated {
+                self.lock_anew(&session, id).await?;
+            }
+            return Ok(Some(session));
         }
     }
 
-    /// How many sessions are kept, over or not.
-    pub fn count(&self) -> usize {
-        match &self.backend {
-            Backend::Memory(memory) => memory.count(),
+    /// Begins the session of a person who has just signed in. When this returns, it is kept.
+    pub async fn begin(
+        &self,
+        beginning: Beginning,
+        now: Timestamp,
+    ) -> Result<(SessionId, Arc<Session>), StoreError> {
+        let id = SessionId::generate();
+        let lock = self.durable().map(|_| {
+            let data_key = DataKey::generate();
+            let wrap = self.settings.vault.wrap(id.key(), id.secret(), &data_key);
+            (data_key, wrap)
+        });
+        let session = Session::start(&id, beginning, self.settings.lifetimes, now, lock);
+        let reading = self.warm.reading(id.key());
+        match &self.place {
+            Place::Memory(catalog) => catalog.insert(id.key(), &self.indexes_of(&session)),
+            Place::Durable(durable) => {
+                let stored = record::write(&self.settings.vault, &session, &session.state());
+                durable.create(id.key(), &stored).await?;
+            }
         }
+        let due = if self.durable().is_some() { now.plus(COOL) } else { session.idle_end() };
+        let session = self.warm.keep(session, due);
+        self.warm.rely_on(&session, reading);
+        self.end_surplus(&session).await?;
+        Ok((id, session))
+    }
+
+    /// How many sessions there are, over or not.
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        match &self.place {
+            Place::Memory(catalog) => Ok(catalog.count() as u64),
+            Place::Durable(durable) => durable.count().await,
+        }
+    }
+
+    /// How many sessions are in this process's memory.
+    pub fn count_warm(&self) -> usize {
+        self.warm.count()
+    }
+
+    /// What the store is called in metrics.
+    pub fn name(&self) -> &'static str {
+        self.durable().map_or("memory", Durable::name)
+    }
+
+    /// Whether the store can be used right now.
+    pub fn is_ready(&self) -> bool {
+        !self.durable().is_some_and(Durable::is_shared) || self.since_live().is_some()
+    }
+
+    fn has_settled(&self) -> bool {
+        self.since_live().is_some_and(|since| since >= SETTLING)
+    }
+
+    /// For how long the news has been whole.
+    fn since_live(&self) -> Option<Duration> {
+        self.live_since.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, Vec<(SessionKey, Ending)>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::tests::started;
+/// Tells the sessions in memory what the place has to say.
+fn listener(warm: &Arc<Warm>, live_since: &Arc<Mutex<Option<Instant>>>) -> backend::Listener {
+    let (warm, live_since) = (Arc::clone(warm), Arc::clone(live_since));
+    Arc::new(move |news| {
+        let mut since = live_since.lock().unwrap_or_else(PoisonError::into_inner);
+        match news {
+            News::Live => *since = Some(Instant::now()),
+            News::Lost => *since = None,
+            News::Ended(_) | News::Changed(_) => {}
+        }
+        drop(since);
+        warm.hear(news);
+    })
+}
 
-    /// What every backend must do; each backend's test calls it.
-    fn conforms(store: &Store) {
-        let (id, alice) = started(1_000);
-        let (other_id, bob) = started(1_000);
-        store.insert(Arc::new(alice));
-        store.insert(Arc::new(bob));
-
-        let found = store.find(id.key(), Timestamp(1_001)).expect("alice is signed in");
-        assert_eq!(found.key(), id.key());
-        assert!(
-            store.find(super::super::SessionId::generate().key(), Timestamp(1_001)).is_none(),
-            "an unknown key"
-        );
-        assert!(store.find(id.key(), Timestamp(1_060)).is_none(), "idle too long");
-
-        assert!(store.end(&found), "the first to end it");
-        assert!(!store.end(&found), "already ended");
-        assert!(store.find(id.key(), Timestamp(1_001)).is_none());
-        assert!(!found.is_live(Timestamp(1_001)), "also for requests that already held it");
-        assert!(store.find(other_id.key(), Timestamp(1_001)).is_some(), "another's session lives on");
-
-        assert_eq!(store.sweep(Timestamp(1_001)), 0);
-        assert_eq!(store.sweep(Timestamp(1_060)), 1);
-        assert_eq!(store.count(), 0);
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::failed(Whose::Store, Reason::StoreUnavailable, error)
     }
+}
 
-    #[test]
-    fn memory_conforms() {
-        conforms(&Store::in_memory());
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("kind", &self.name()).finish_non_exhaustive()
     }
 }

@@ -75,6 +75,8 @@ pub enum Reason {
     ProviderUnavailable,
     /// The provider's answer cannot be used.
     ProviderBroken,
+    /// The session store cannot be reached or cannot write.
+    StoreUnavailable,
     /// The upstream refused the connection or broke it off.
     UpstreamUnreachable,
     /// The upstream's answer is not HTTP or not acceptable.
@@ -124,6 +126,7 @@ impl Reason {
             Self::SignInLoop => "sign_in_loop",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::ProviderBroken => "provider_broken",
+            Self::StoreUnavailable => "store_unavailable",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamBroken => "upstream_broken",
             Self::UpstreamTimeout => "upstream_timeout",

@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 use super::*;
 use crate::oidc::testing::{Canned, Fake};
 use crate::scope::ScopeSet;
-use crate::session::{Identity, Lifetimes};
+use crate::session::store;
+use crate::session::{Beginning, Credentials, Device, Identity, Lifetimes};
 
 struct Bench {
     fake: Fake,
@@ -17,7 +18,7 @@ struct Bench {
 }
 
 fn spec(name: &str, scopes: &str) -> Arc<TokenSpec> {
-    Arc::new(TokenSpec { name: name.to_owned(), scopes: scopes.parse().expect("valid") })
+    Arc::new(TokenSpec::user(name, scopes.parse().expect("valid")))
 }
 
 fn read() -> Arc<TokenSpec> {
@@ -41,16 +42,28 @@ impl Bench {
             subject: "alice-sub".to_owned(),
             claims: Map::new(),
             granted: ScopeSet::default(),
+            provider_session: None,
         };
         let credentials = Credentials {
             id_token: Secret::new(fake.signer.token(&fake.claims("n-1"))),
             refresh_token: refresh_token.map(|token| Secret::new(token.to_owned())),
             access: Vec::new(),
         };
-        let lifetimes = Lifetimes { idle: Duration::from_hours(8), absolute: Duration::from_hours(48) };
-        let (_, session) = Session::start(identity, credentials, lifetimes, fake.clock().now());
-        let tokens = Tokens::new(provider, fake.clock(), Handle::current());
-        Self { fake, tokens, session: Arc::new(session) }
+        let lifetimes = Lifetimes {
+            idle: Duration::from_hours(8),
+            absolute: Duration::from_hours(48),
+            renewal: Duration::from_hours(48),
+        };
+        let settings = store::Settings { lifetimes, ..store::tests::settings() };
+        let sessions = Arc::new(Store::in_memory(settings));
+        let beginning = Beginning { identity, credentials, device: Device::default() };
+        let (_, session) = sessions.begin(beginning, fake.clock().now()).await.expect("kept");
+        let tokens = Tokens::new(provider, sessions, fake.clock(), Handle::current());
+        Self { fake, tokens, session }
+    }
+
+    async fn end(&self) {
+        self.tokens.sessions.end(&self.session, Ending::SignedOut).await.expect("in memory");
     }
 
     fn answer(&self, status: u16, body: &Value) {
@@ -246,7 +259,7 @@ async fn a_session_that_ends_during_a_refresh_gets_nothing_of_it() {
     let obtaining = bench.obtain(&spec);
     let ending = async {
         bench.fake.until_called("/token", 1).await;
-        bench.session.end();
+        bench.end().await;
         go_on.notify_one();
     };
     let (result, ()) = tokio::join!(obtaining, ending);
@@ -317,7 +330,7 @@ async fn tokens_of_a_few_seconds_are_used_and_not_renewed_with_every_request() {
 async fn an_ended_session_gets_nothing_and_causes_no_call() {
     let bench = Bench::new().await;
     bench.grant("at-1", "rt-1");
-    bench.session.end();
+    bench.end().await;
     assert_eq!(bench.reason(&read()).await, Reason::SessionOver);
     assert_eq!(bench.calls(), 0);
 }

@@ -19,6 +19,7 @@ fn identity(fake: &Fake) -> Identity {
         subject: "alice-sub".to_owned(),
         claims: Map::new(),
         granted: ScopeSet::default(),
+        provider_session: None,
     }
 }
 

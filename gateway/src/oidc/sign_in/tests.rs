@@ -308,9 +308,7 @@ async fn a_key_that_is_taken_back_stops_verifying_within_an_hour() {
 async fn extra_scopes_are_asked_for_and_bring_the_routes_token() {
     let fake = Fake::start().await;
     let provider = fake.provider();
-    let spec = |name: &str, scopes: &str| {
-        Arc::new(TokenSpec { name: name.into(), scopes: scopes.parse().expect("valid") })
-    };
+    let spec = |name: &str, scopes: &str| Arc::new(TokenSpec::user(name, scopes.parse().expect("valid")));
     let (read, write) = (spec("read", "api://x/Read"), spec("write", "api://x/Write"));
     let specs = [Arc::clone(&read), Arc::clone(&write)];
     for (granted, expected) in [(None, 1), (Some("openid api://x/Read"), 1), (Some("openid profile"), 0)] {

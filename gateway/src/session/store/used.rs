@@ -27,19 +27,19 @@ struct Seen {
 }
 
 impl UsedAttempts {
-    /// Claims the attempt. True once, false for every later answer.
-    pub fn claim(&self, attempt: &LoginAttempt, now: Timestamp) -> bool {
+    /// Claims the attempt. Once this returns the attempt's hash, then nothing for every later answer.
+    pub fn claim(&self, attempt: &LoginAttempt, now: Timestamp) -> Option<[u8; 32]> {
         let mut key = [0; 32];
         key.copy_from_slice(digest::digest(&digest::SHA256, attempt.state.expose().as_bytes()).as_ref());
         let mut seen = self.lock();
         if !seen.keys.insert(key) {
-            return false;
+            return None;
         }
         seen.order.push_back((key, now.plus(LIFETIME)));
         if seen.order.len() > CAPACITY {
             seen.forget_oldest();
         }
-        true
+        Some(key)
     }
 
     /// Forgets attempts that have expired anyway.
@@ -83,18 +83,18 @@ mod tests {
     fn an_attempt_is_claimed_once() {
         let used = UsedAttempts::default();
         let (attempt, other) = (attempt(), attempt());
-        assert!(used.claim(&attempt, Timestamp(1)));
-        assert!(!used.claim(&attempt, Timestamp(2)));
-        assert!(used.claim(&other, Timestamp(2)));
+        assert!(used.claim(&attempt, Timestamp(1)).is_some());
+        assert!(used.claim(&attempt, Timestamp(2)).is_none());
+        assert!(used.claim(&other, Timestamp(2)).is_some());
     }
 
     #[test]
     fn an_attempt_is_remembered_as_long_as_its_cookie_lives() {
         let used = UsedAttempts::default();
         let attempt = attempt();
-        assert!(used.claim(&attempt, Timestamp(1)));
+        assert!(used.claim(&attempt, Timestamp(1)).is_some());
         used.sweep(Timestamp(600));
-        assert!(!used.claim(&attempt, Timestamp(600)));
+        assert!(used.claim(&attempt, Timestamp(600)).is_none());
         used.sweep(Timestamp(601));
         assert_eq!(sizes(&used), (0, 0));
     }
@@ -103,7 +103,7 @@ mod tests {
     fn a_flood_of_answers_refuses_nobody_and_stays_bounded() {
         let used = UsedAttempts::default();
         for _ in 0..CAPACITY + 10 {
-            assert!(used.claim(&attempt(), Timestamp(1)));
+            assert!(used.claim(&attempt(), Timestamp(1)).is_some());
         }
         assert_eq!(sizes(&used), (CAPACITY, CAPACITY));
     }

@@ -1,0 +1,91 @@
+//! How sessions end before their time: for everybody at once, with a reason, also while the place cannot be told.
+
+use crate::session::ending::Ending;
+use crate::session::{Session, SessionKey};
+
+use super::backend::{News, StoreError};
+use super::catalog::Catalog;
+use super::{Place, Store};
+
+impl Store {
+    /// Ends a session for everybody, at once. True for the one call that ended it.
+    ///
+    /// # Errors
+    /// When the place cannot be told. This process has ended the session all the same and tells it later.
+    pub async fn end(&self, session: &Session, why: Ending) -> Result<bool, StoreError> {
+        let ended_here = session.end();
+        let ended = self.end_all(&[session.key()], why).await?;
+        Ok(ended_here || !ended.is_empty())
+    }
+
+    /// Ends sessions for everybody, at once. Returns those that this call ended.
+    pub async fn end_all(&self, keys: &[SessionKey], why: Ending) -> Result<Vec<SessionKey>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ended = match &self.place {
+            Place::Memory(catalog) => {
+                keys.iter().copied().filter(|key| self.drop_from(catalog, *key)).collect()
+            }
+            Place::Durable(durable) => {
+                for key in keys {
+                    self.warm.hear(News::Ended(*key));
+                }
+                match durable.end(keys).await {
+                    Ok(ended) => ended,
+                    Err(error) => {
+                        self.unfinished().extend(keys.iter().map(|key| (*key, why)));
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        for key in &ended {
+            audit(*key, why);
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn drop_from(&self, catalog: &Catalog, key: SessionKey) -> bool {
+        let Some(session) = self.warm.forget(key) else {
+            return false;
+        };
+        session.end();
+        catalog.remove(key, &self.indexes_of(&session));
+        true
+    }
+
+    /// Ends the oldest sessions of a person who has more than allowed.
+    pub(super) async fn end_surplus(&self, newest: &Session) -> Result<(), StoreError> {
+        let Some(max) = self.settings.max_per_person else {
+            return Ok(());
+        };
+        let identity = newest.identity();
+        let mut others = self.of_person(&identity.issuer, &identity.subject).await?;
+        others.retain(|other| other.key != newest.key());
+        others.sort_by_key(|other| std::cmp::Reverse(other.summary.started));
+        let surplus: Vec<_> = others.iter().skip(max.get() - 1).map(|other| other.key).collect();
+        self.end_all(&surplus, Ending::TooMany).await.map(|_| ())
+    }
+
+    /// Ends in the place what could not be ended there before.
+    pub async fn finish_ends(&self) -> Result<(), StoreError> {
+        let unfinished = self.unfinished().clone();
+        for (key, why) in unfinished {
+            self.end_all(&[key], why).await?;
+            self.unfinished().retain(|(known, _)| *known != key);
+        }
+        Ok(())
+    }
+}
+
+/// Every end of a session has its line, and a reason.
+pub(super) fn audit(key: SessionKey, why: Ending) {
+    tracing::info!(
+        target: "gateway::audit",
+        event = "session_ended",
+        session = key.short(),
+        reason = why.as_str(),
+        "session ended",
+    );
+}

@@ -1,0 +1,110 @@
+//! Which sessions there are, and whose: for a person's own list and for operators.
+
+use crate::clock::Timestamp;
+use crate::session::vault::Purpose;
+use crate::session::{Session, SessionKey};
+
+use super::backend::{IndexKey, Listed, StoreError};
+use super::record::Summary;
+use super::{Place, Store};
+
+/// One line of a listing.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// Which session.
+    pub key: SessionKey,
+    /// Whose it is, and from where.
+    pub summary: Summary,
+    /// When it was used last, as far as is known.
+    pub last_used: Timestamp,
+    /// When it ends if it is not used again.
+    pub end: Timestamp,
+}
+
+impl Store {
+    /// All sessions of a person.
+    pub async fn of_person(&self, issuer: &str, subject: &str) -> Result<Vec<Overview>, StoreError> {
+        self.of(self.indexes(Purpose::Subject, issuer, subject)).await
+    }
+
+    /// All sessions of one sign-in at the provider (its `sid`).
+    pub async fn of_provider_session(&self, issuer: &str, sid: &str) -> Result<Vec<Overview>, StoreError> {
+        self.of(self.indexes(Purpose::ProviderSession, issuer, sid)).await
+    }
+
+    async fn of(&self, indexes: Vec<IndexKey>) -> Result<Vec<Overview>, StoreError> {
+        let mut keys = Vec::new();
+        for index in indexes {
+            keys.extend(match &self.place {
+                Place::Memory(catalog) => catalog.of(index),
+                Place::Durable(durable) => durable.of(index).await?,
+            });
+        }
+        self.overviews(&keys).await
+    }
+
+    /// Those of the sessions that there are.
+    pub async fn overviews(&self, keys: &[SessionKey]) -> Result<Vec<Overview>, StoreError> {
+        match &self.place {
+            Place::Memory(_) => {
+                let sessions = keys.iter().filter_map(|key| self.warm.get(*key));
+                Ok(sessions.map(|session| overview(&session)).collect())
+            }
+            Place::Durable(durable) => {
+                let listed = durable.listed(keys).await?;
+                Ok(listed.into_iter().filter_map(|listed| self.read(&listed)).collect())
+            }
+        }
+    }
+
+    /// Part of all sessions, and where the next part begins.
+    pub async fn page(
+        &self,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Overview>, Option<String>), StoreError> {
+        match &self.place {
+            Place::Memory(catalog) => {
+                let keys = catalog.page(from.and_then(SessionKey::from_text), limit);
+                let next = keys.last().filter(|_| keys.len() == limit).map(|key| key.to_text());
+                Ok((self.overviews(&keys).await?, next))
+            }
+            Place::Durable(durable) => {
+                let page = durable.page(from, limit).await?;
+                let sessions = page.sessions.into_iter().filter_map(|listed| self.read(&listed)).collect();
+                Ok((sessions, page.next))
+            }
+        }
+    }
+
+    pub(super) fn indexes_of(&self, session: &Session) -> Vec<IndexKey> {
+        let identity = session.identity();
+        let mut indexes = self.indexes(Purpose::Subject, &identity.issuer, &identity.subject);
+        if let Some(sid) = &identity.provider_session {
+            indexes.extend(self.indexes(Purpose::ProviderSession, &identity.issuer, sid));
+        }
+        indexes
+    }
+
+    fn indexes(&self, purpose: Purpose, issuer: &str, value: &str) -> Vec<IndexKey> {
+        self.settings.vault.index(purpose, issuer, value).into_iter().map(IndexKey).collect()
+    }
+
+    fn read(&self, listed: &Listed) -> Option<Overview> {
+        let summary = Summary::open(&self.settings.vault, listed.key, &listed.summary)?;
+        // A use that this process has not written down yet counts too.
+        let warm = self.warm.get(listed.key);
+        let (last_used, end) = match warm {
+            Some(session) if session.last_used() > listed.last_used => {
+                (session.last_used(), session.idle_end())
+            }
+            _ => (listed.last_used, listed.end),
+        };
+        Some(Overview { key: listed.key, summary, last_used, end })
+    }
+}
+
+fn overview(session: &Session) -> Overview {
+    let summary = Summary::of(session);
+    Overview { key: session.key(), summary, last_used: session.last_used(), end: session.idle_end() }
+}
