@@ -32,13 +32,14 @@ use std::sync::Arc;
 use crate::oidc;
 use crate::origin::Origin;
 use crate::routing::Route;
-use crate::session::{Lifetimes, TokenSpec};
+use crate::session::TokenSpec;
 use crate::telemetry::Log;
 use crate::upstream;
 
 pub use files::FilesSettings;
 pub use listen::Listen;
 pub use problem::{Problem, Problems};
+pub use session::SessionSettings;
 
 use secrets::Surroundings;
 
@@ -51,10 +52,8 @@ pub struct Config {
     pub listen: Listen,
     /// Who signs people in.
     pub provider: oidc::Settings,
-    /// How long sessions live.
-    pub lifetimes: Lifetimes,
-    /// Claims that `/auth/session` may show.
-    pub shown_claims: Vec<String>,
+    /// How long people stay signed in, and where that is kept.
+    pub session: SessionSettings,
     /// The services behind the gateway; `Target::Upstream` holds a position here.
     pub upstreams: Vec<upstream::Settings>,
     /// The folders served, one for each route to files; `Target::Files` holds a position here.

@@ -24,7 +24,7 @@ use crate::routing::Overlap;
 use crate::upstream::deadline::Deadlines;
 use crate::upstream::{self, Forwarded, Upstream};
 
-pub use launch::launch;
+pub use launch::{SessionsError, launch};
 pub use run::run;
 
 /// How long requests in flight may take to finish when the gateway stops.
@@ -63,6 +63,9 @@ pub enum StartError {
     /// The provider's settings cannot be used.
     #[error("cannot set up the identity provider")]
     Provider(#[from] crate::oidc::SetupError),
+    /// The session store cannot be used.
+    #[error(transparent)]
+    Sessions(#[from] SessionsError),
     /// Two routes would take the same requests.
     #[error("routes overlap: {0:?}")]
     Routes(Vec<Overlap>),

@@ -108,6 +108,7 @@ impl Stack {
             text =
                 texts::entra_face(&text, &stack.addresses.entra_issuer, &stack.addresses.entra_metadata_url)?;
         }
+        text = texts::sessions_in_memory(&text)?;
         for edit in gateway_edits {
             text = edit(text, &stack.addresses)?;
         }

@@ -42,6 +42,12 @@ pub fn session_idle(gateway_toml: &str, idle: &str) -> anyhow::Result<String> {
     replace_line(gateway_toml, "[session]", "idle", &format!("idle     = \"{idle}\""))
 }
 
+/// A gateway configuration whose sessions end with the process. The development provider forgets as it stops what it
+/// granted: sessions that outlived it would be of no use.
+pub fn sessions_in_memory(gateway_toml: &str) -> anyhow::Result<String> {
+    replace_line(gateway_toml, "[session]", "store", "store    = \"memory\"")
+}
+
 /// The text with the line `key = …` of the table `header` replaced.
 fn replace_line(text: &str, header: &str, key: &str, with: &str) -> anyhow::Result<String> {
     let mut inside = false;
@@ -92,5 +98,15 @@ mod tests {
         assert_eq!(session_idle(text, "5m").expect("a duration"), "[session]\nidle     = \"5m\"\n");
         assert!(session_idle(text, "5m\"\nabsolute=\"9h").is_err());
         assert!(session_idle(text, "").is_err());
+    }
+
+    #[test]
+    fn sessions_of_the_demo_end_with_it() {
+        let text = "[session]\nstore = { file = \"x\" }\n";
+        assert_eq!(
+            sessions_in_memory(text).expect("the line is there"),
+            "[session]\nstore    = \"memory\"\n"
+        );
+        assert!(sessions_in_memory("[session]\n").is_err());
     }
 }

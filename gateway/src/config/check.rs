@@ -11,6 +11,9 @@ use super::placeholder::is_placeholder;
 use super::raw::{Report, Section, Text};
 use super::{duration, suggest};
 
+/// For problems that a whole page explains better than a line.
+pub(super) const SEE_REFERENCE: &str = "see gateway/docs/configuration.md";
+
 /// A name that may appear in logs, metrics and URLs; otherwise reported.
 pub(super) fn name(report: &Report, name: &Text<'_>) -> Option<String> {
     let fits = (1..=64).contains(&name.value.len());

@@ -22,7 +22,7 @@ pub struct FilesSettings {
 pub(super) fn read(
     route: &Section<'_>,
     around: &Surroundings<'_>,
-    secret_file: Option<&Path>,
+    secret_files: &[PathBuf],
 ) -> Option<FilesSettings> {
     let text = route.text("files")?;
     let problem = |message: String, help: String| {
@@ -48,17 +48,20 @@ pub(super) fn read(
             );
         }
     };
-    let holds = |inner: &Path| inner.canonicalize().is_ok_and(|inner| inner.starts_with(&root));
+    // A file that does not exist yet lies where its folder lies.
+    let place_of =
+        |path: &Path| path.canonicalize().or_else(|_| path.parent().unwrap_or(path).canonicalize());
+    let holds = |inner: &Path| place_of(inner).is_ok_and(|inner| inner.starts_with(&root));
     if holds(around.base_folder()) {
         return problem(
             "the folder holds the configuration file, which would be served to everybody".to_owned(),
             "serve a folder of its own".to_owned(),
         );
     }
-    if secret_file.is_some_and(holds) {
+    if let Some(secret) = secret_files.iter().find(|file| holds(file)) {
         return problem(
-            "the folder holds the client secret's file".to_owned(),
-            "keep the secret outside of every folder that is served".to_owned(),
+            format!("the folder holds {}, which must stay secret", secret.display()),
+            "keep it outside of every folder that is served".to_owned(),
         );
     }
     let fallback = if route.has("fallback") { Some(fallback(route, &root)?) } else { None };

@@ -28,21 +28,23 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
     let listen = listen::read(top, public_url.as_ref());
     let provider = provider::read(top, public_url.as_ref(), around);
-    let session = session::read(top);
+    let session = session::read(top, around);
     let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.http);
     let upstreams = upstreams::read(top, own_addresses);
     let tokens = tokens::read(top);
-    let secret_file = provider.as_ref().and_then(|provider| provider.secret_file.as_deref());
-    let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_file, around };
+    let secret_files: Vec<_> = provider
+        .iter()
+        .filter_map(|provider| provider.secret_file.clone())
+        .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
+        .collect();
+    let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_files: &secret_files, around };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
     let log = log::read(top);
-    let session = session?;
     Some(Config {
         public_url: public_url?,
         listen: listen?,
         provider: provider?.settings,
-        lifetimes: session.lifetimes,
-        shown_claims: session.shown_claims,
+        session: session?.settings,
         upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         files,
         tokens: tokens.into_iter().map(|token| token.spec).collect::<Option<_>>()?,

@@ -3,7 +3,7 @@
 mod matching;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::routing::{Csrf, Pattern, Route, RouteTable, Target};
@@ -19,7 +19,7 @@ use super::{allow, check, schema, suggest, tokens, upstreams};
 pub(super) struct Known<'k> {
     pub(super) upstreams: &'k [upstreams::Found],
     pub(super) tokens: &'k [tokens::Found],
-    pub(super) secret_file: Option<&'k Path>,
+    pub(super) secret_files: &'k [PathBuf],
     pub(super) around: &'k Surroundings<'k>,
 }
 
@@ -107,7 +107,7 @@ fn target(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option
         }
         (true, false) => {
             // One entry per route, even for the same folder: the route's path and rule belong to how it is served.
-            found.files.push(files::read(section, known.around, known.secret_file)?);
+            found.files.push(files::read(section, known.around, known.secret_files)?);
             Some(Target::Files(found.files.len() - 1))
         }
         (false, true) => {

@@ -50,7 +50,8 @@ const fn key(name: &'static str, kind: &'static str, presence: Presence, meaning
 }
 
 /// All tables, in the order of the reference.
-pub(super) const ALL: &[&Table] = &[&TOP, &LISTEN, &PROVIDER, &SESSION, &UPSTREAM, &TOKEN, &ROUTE, &LOG];
+pub(super) const ALL: &[&Table] =
+    &[&TOP, &LISTEN, &PROVIDER, &SESSION, &STORE, &UPSTREAM, &TOKEN, &ROUTE, &LOG];
 
 /// The keys before the first header.
 pub(super) const TOP: Table = Table {
@@ -197,16 +198,90 @@ pub(super) const SESSION: Table = Table {
             "A session this old is over, used or not.",
         ),
         key(
+            "rotate",
+            "duration, `1m` to `30d`",
+            Default("`\"1h\"`"),
+            "The session cookie's value is replaced when it is this old, also at sign-in and when the person's claims change. The old value works for a minute longer, for requests that are under way.",
+        ),
+        key(
+            "max_per_user",
+            "number",
+            Default("no limit"),
+            "The most sessions that one person may have. Signing in once more ends the oldest.",
+        ),
+        key(
             "store",
-            "`\"memory\"`",
-            Default("`\"memory\"`"),
-            "Where sessions are kept. `{ file = \"…\" }` and `{ redis = \"…\" }` are not available yet: a restart signs everybody out.",
+            "`\"memory\"` or a table",
+            Default("`{ file = \"var/sessions.db\" }`"),
+            "Where sessions are kept. `\"memory\"`: a restart signs everybody out. `{ file = \"path\" }`: in a database of this gateway's own, which survives restarts. `{ redis = \"rediss://host:6379\", … }`: in a Redis or Valkey that several gateways share; see `[session] store` below. What is written there opens only with a cookie.",
+        ),
+        key(
+            "keys",
+            "list of secrets",
+            Default("for a file, a key that the gateway makes and keeps beside it"),
+            "With these, together with cookies, sessions are locked where they are kept: `[{ file = \"path\" }]` or `[{ env = \"NAME\" }]`, at least 32 random bytes as text (`openssl rand -base64 32`). Required for Redis, the same on every gateway. The first locks, all of them open: to replace a key, put the new one in front, and take the old one away when `absolute` has passed.",
         ),
         key(
             "claims",
             "list of strings",
             Default("`[\"sub\", \"name\", \"preferred_username\", \"email\", \"oid\", \"tid\", \"roles\"]`"),
             "Claims of the ID token that `/auth/session` may show to scripts of the site.",
+        ),
+    ],
+};
+
+/// `[session] store`
+pub(super) const STORE: Table = Table {
+    header: "[session] store",
+    intro: "Exactly one of `file`, `redis`, `sentinels` and `cluster`. Redis 6.2 or newer, or Valkey. While Redis is away, requests that need a session are answered 503; public routes go on.",
+    keys: &[
+        key(
+            "file",
+            "path",
+            Default(""),
+            "A database that this gateway alone uses. Its folder is made if need be.",
+        ),
+        key(
+            "redis",
+            "URL",
+            Default(""),
+            "One server: `redis://host:6379`, or with TLS `rediss://host:6379/0`. A password in it is refused: see `password`.",
+        ),
+        key("sentinels", "list of addresses", Default(""), "Sentinels, as `host:26379`; with `master`."),
+        key(
+            "master",
+            "string",
+            Default("required with `sentinels`"),
+            "The name under which the Sentinels watch the server.",
+        ),
+        key(
+            "cluster",
+            "list of URLs",
+            Default(""),
+            "Nodes of a Redis Cluster; one that is up is enough to find the others.",
+        ),
+        key("username", "string", Default("Redis's default user"), "The ACL user."),
+        key("password", "secret", Default("none"), "`{ file = \"path\" }` or `{ env = \"NAME\" }`."),
+        key("sentinel_username", "string", Default("none"), "The Sentinels' own ACL user."),
+        key("sentinel_password", "secret", Default("none"), "The Sentinels' own password."),
+        key("database", "number", Default("`0`"), "The number of the database; not with a cluster."),
+        key(
+            "prefix",
+            "string",
+            Default("`\"gateway:\"`"),
+            "What every key begins with. Gateways that share sessions share it; others must not.",
+        ),
+        key(
+            "tls",
+            "`true` or `false`",
+            Default("`false`"),
+            "TLS to every server, as `rediss://` says it. `ca` means it too.",
+        ),
+        key(
+            "ca",
+            "path",
+            Default("the machine's"),
+            "Certificate authorities in PEM form, trusted instead of the machine's.",
         ),
     ],
 };

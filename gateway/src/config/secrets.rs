@@ -12,8 +12,17 @@ use super::placeholder::is_placeholder;
 use super::raw::{Placed, Report, Section, Text, Value};
 use super::schema;
 
-/// Shorter secrets can be guessed; every provider makes longer ones.
-const SHORTEST: usize = 16;
+/// What is asked of a secret.
+pub(super) struct Wanted {
+    /// Shorter ones can be guessed.
+    pub(super) shortest: usize,
+    /// What to do for want of one.
+    pub(super) where_from: &'static str,
+}
+
+/// The secret of a registration; every provider makes longer ones.
+pub(super) const CLIENT_SECRET: Wanted =
+    Wanted { shortest: 16, where_from: "copy the client secret that the provider showed at registration" };
 /// Longer than any secret; a file of this size is the wrong file.
 const LONGEST: usize = 64 * 1024;
 
@@ -44,7 +53,12 @@ pub(super) struct Found {
 }
 
 /// Follows `{ file = … }` or `{ env = … }`.
-pub(super) fn read(value: &Value<'_>, report: &Report, around: &Surroundings<'_>) -> Option<Found> {
+pub(super) fn read(
+    value: &Value<'_>,
+    wanted: &Wanted,
+    report: &Report,
+    around: &Surroundings<'_>,
+) -> Option<Found> {
     const FORM: &str = "write { file = \"path\" } or { env = \"NAME\" }";
     if value.get().as_table().is_none() {
         report.mask(value.place().span);
@@ -60,15 +74,20 @@ pub(super) fn read(value: &Value<'_>, report: &Report, around: &Surroundings<'_>
         (Some(_), Some(env)) => {
             report.problem(&env.place, "a secret comes from one place only", "keep either `file` or `env`")
         }
-        (Some(file), None) => return from_file(&section, &file, around),
-        (None, Some(env)) => return from_env(&section, &env, around),
+        (Some(file), None) => return from_file(&section, &file, wanted, around),
+        (None, Some(env)) => return from_env(&section, &env, wanted, around),
         (None, None) if section.has("file") || section.has("env") => {}
         (None, None) => report.problem(section.place(), "it does not say where the secret is", FORM),
     }
     None
 }
 
-fn from_file(section: &Section<'_>, file: &Text<'_>, around: &Surroundings<'_>) -> Option<Found> {
+fn from_file(
+    section: &Section<'_>,
+    file: &Text<'_>,
+    wanted: &Wanted,
+    around: &Surroundings<'_>,
+) -> Option<Found> {
     let (report, path) = (section.report(), around.path(file.value));
     let mut text = Secret::new(Vec::new());
     let read = File::open(&path).and_then(|opened| {
@@ -108,11 +127,16 @@ fn from_file(section: &Section<'_>, file: &Text<'_>, around: &Surroundings<'_>) 
     };
     let line = whole.strip_suffix('\n').unwrap_or(whole);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    let secret = checked(report, file, line, "the secret's file")?;
+    let secret = checked(report, file, line, wanted, "the secret's file")?;
     Some(Found { secret, file: Some(path) })
 }
 
-fn from_env(section: &Section<'_>, env: &Text<'_>, around: &Surroundings<'_>) -> Option<Found> {
+fn from_env(
+    section: &Section<'_>,
+    env: &Text<'_>,
+    wanted: &Wanted,
+    around: &Surroundings<'_>,
+) -> Option<Found> {
     let report = section.report();
     let name = env.value;
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -143,19 +167,25 @@ fn from_env(section: &Section<'_>, env: &Text<'_>, around: &Surroundings<'_>) ->
         return None;
     };
     let value = Secret::new(value);
-    let secret = checked(report, env, value.expose(), &format!("the environment variable {name}"))?;
+    let secret = checked(report, env, value.expose(), wanted, &format!("the environment variable {name}"))?;
     Some(Found { secret, file: None })
 }
 
 /// The secret, unless it is empty, a stand-in, too short or obviously something else.
-fn checked(report: &Report, source: &Placed<&str>, secret: &str, holder: &str) -> Option<Secret<String>> {
-    const GET_ONE: &str = "copy the client secret that the provider showed at registration";
+fn checked(
+    report: &Report,
+    source: &Placed<&str>,
+    secret: &str,
+    wanted: &Wanted,
+    holder: &str,
+) -> Option<Secret<String>> {
+    let Wanted { shortest, where_from } = *wanted;
     let refuse = |message: String, help: &str| {
         report.problem(&source.place, message, help);
         None
     };
     if secret.trim().is_empty() {
-        refuse(format!("{holder} is empty"), GET_ONE)
+        refuse(format!("{holder} is empty"), where_from)
     } else if secret.len() > LONGEST {
         refuse(
             format!("{holder} holds more than {LONGEST} bytes"),
@@ -167,9 +197,9 @@ fn checked(report: &Report, source: &Placed<&str>, secret: &str, holder: &str) -
             "it should hold the secret on one line and nothing else",
         )
     } else if is_placeholder(secret) {
-        refuse(format!("{holder} holds a placeholder, not a secret"), GET_ONE)
-    } else if secret.chars().count() < SHORTEST {
-        refuse(format!("{holder} holds fewer than {SHORTEST} characters, which can be guessed"), GET_ONE)
+        refuse(format!("{holder} holds a placeholder, not a secret"), where_from)
+    } else if secret.chars().count() < shortest {
+        refuse(format!("{holder} holds fewer than {shortest} characters, which can be guessed"), where_from)
     } else {
         Some(Secret::new(secret.to_owned()))
     }

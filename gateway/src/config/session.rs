@@ -1,42 +1,99 @@
-//! `[session]`: how long people stay signed in, and what scripts may know of them.
+//! `[session]`: how long people stay signed in, where that is kept, and what scripts may know of it.
 
+mod keys;
+mod store;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::session::Lifetimes;
+use crate::session::store::Choice;
+use crate::session::vault::ServerKey;
 
 use super::raw::Section;
+use super::secrets::Surroundings;
 use super::{check, duration, schema};
 
 /// What `[session]` says.
 pub(super) struct Found {
-    pub(super) lifetimes: Lifetimes,
-    pub(super) shown_claims: Vec<String>,
+    pub(super) settings: SessionSettings,
+    /// Files that must not be served.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// How long people stay signed in, where that is kept, and what scripts may know of it.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// The most sessions of one person; nothing for no limit.
+    pub max_per_person: Option<NonZeroUsize>,
+    /// Where sessions are kept.
+    pub store: Choice,
+    /// The keys that lock them there, newest first; none where the gateway makes its own.
+    pub keys: Vec<ServerKey>,
+    /// Claims that `/auth/session` may show.
+    pub shown_claims: Vec<String>,
 }
 
 const IDLE: Duration = Duration::from_mins(30);
 const ABSOLUTE: Duration = Duration::from_hours(8);
 const RENEWAL: Duration = Duration::from_hours(1);
+const MAX_PER_USER: i64 = 10_000;
 const BOUNDS: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(30 * 24)];
 const SHOWN: [&str; 7] = ["sub", "name", "preferred_username", "email", "oid", "tid", "roles"];
 
 /// Reads `[session]`.
-pub(super) fn read(top: &Section<'_>) -> Option<Found> {
+pub(super) fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Found> {
     if !top.has("session") {
-        return Some(Found {
+        let settings = SessionSettings {
             lifetimes: Lifetimes { idle: IDLE, absolute: ABSOLUTE, renewal: RENEWAL },
+            max_per_person: None,
+            store: store::default(around),
+            keys: Vec::new(),
             shown_claims: SHOWN.map(str::to_owned).to_vec(),
-        });
+        };
+        return Some(Found { settings, files: Vec::new() });
     }
     let section = top.section("session", &schema::SESSION)?;
-    let (lifetimes, claims, store) = (lifetimes(&section), claims(&section), store(&section));
-    store?;
-    Some(Found { lifetimes: lifetimes?, shown_claims: claims? })
+    let (lifetimes, max_per_person, shown_claims) =
+        (lifetimes(&section), max_per_person(&section), claims(&section));
+    let (store, mut files) = store::read(&section, around);
+    let (keys, key_files) = keys::read(&section, store.as_ref(), around);
+    files.extend(key_files);
+    if let Some(Choice::File(path)) = &store {
+        files.push(path.clone());
+    }
+    let settings = SessionSettings {
+        lifetimes: lifetimes?,
+        max_per_person: max_per_person?,
+        store: store?,
+        keys: keys?,
+        shown_claims: shown_claims?,
+    };
+    Some(Found { settings, files })
+}
+
+fn max_per_person(section: &Section<'_>) -> Option<Option<NonZeroUsize>> {
+    let Some(value) = section.value("max_per_user") else {
+        return Some(None);
+    };
+    let number = value.number()?;
+    let max = usize::try_from(number.value).ok().and_then(NonZeroUsize::new);
+    if max.is_none() || number.value > MAX_PER_USER {
+        let help = format!("write a number from 1 to {MAX_PER_USER}, or leave it out for no limit");
+        section.report().problem(&number.place, "nobody can have that many sessions", help);
+        return None;
+    }
+    Some(max)
 }
 
 fn lifetimes(section: &Section<'_>) -> Option<Lifetimes> {
     let (idle, absolute) =
         (check::time(section, "idle", IDLE, BOUNDS), check::time(section, "absolute", ABSOLUTE, BOUNDS));
-    let (idle, absolute) = (idle?, absolute?);
+    let renewal = check::time(section, "rotate", RENEWAL, BOUNDS);
+    let (idle, absolute, renewal) = (idle?, absolute?, renewal?);
     if idle > absolute {
         // Whichever was written, or the first of both.
         let place = section
@@ -51,43 +108,7 @@ fn lifetimes(section: &Section<'_>) -> Option<Lifetimes> {
         section.report().problem(&place, message, "make `idle` at most `absolute`");
         return None;
     }
-    Some(Lifetimes { idle, absolute, renewal: RENEWAL })
-}
-
-/// Only one store exists so far, so there is nothing to hand on.
-fn store(section: &Section<'_>) -> Option<()> {
-    let Some(value) = section.value("store") else {
-        return Some(());
-    };
-    match value.get().as_str() {
-        Some("memory") => Some(()),
-        Some(other) => {
-            section.report().problem(
-                &value.place(),
-                format!("\"{}\" is not a store", other.escape_debug()),
-                "write \"memory\"",
-            );
-            None
-        }
-        None => {
-            // A Redis URL may hold a password.
-            section.report().mask(value.place().span);
-            let known = value
-                .get()
-                .as_table()
-                .is_some_and(|table| table.contains_key("file") || table.contains_key("redis"));
-            if known {
-                section.report().problem(
-                    &value.place(),
-                    "this store is not available yet",
-                    "write \"memory\"; a restart then signs everybody out",
-                );
-            } else {
-                value.wrong_type("the string \"memory\"");
-            }
-            None
-        }
-    }
+    Some(Lifetimes { idle, absolute, renewal })
 }
 
 fn claims(section: &Section<'_>) -> Option<Vec<String>> {

@@ -1,5 +1,7 @@
 //! From a configuration to a running gateway: the one place where all parts meet.
 
+mod sessions;
+
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -15,10 +17,10 @@ use crate::oidc::settings::ResponseMode;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
-use crate::session::store::{self, Store};
-use crate::session::vault::Vault;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
+
+pub use sessions::SessionsError;
 
 use super::{Options, Running, StartError, control_runtime, start};
 
@@ -57,12 +59,10 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
-    let sessions = Arc::new(Store::in_memory(store::Settings {
-        lifetimes: config.lifetimes,
-        tokens: config.tokens.clone(),
-        max_per_person: None,
-        vault: Vault::generate(),
-    }));
+    let shown_claims = config.session.shown_claims.clone();
+    let vault = sessions::vault(&config.session)?;
+    let seal = Seal::of(&vault);
+    let sessions = Arc::new(sessions::store(config.session, config.tokens.clone(), vault, control.handle())?);
     Ok(Live {
         tokens: Tokens::new(
             Arc::clone(&provider),
@@ -76,9 +76,9 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         routes,
         files,
         sessions,
-        shown_claims: config.shown_claims,
+        shown_claims,
         token_specs: config.tokens,
-        seal: Seal::generate(),
+        seal,
         provider,
     })
 }

@@ -21,6 +21,7 @@ mod warm;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,17 @@ pub struct Store {
     live_since: Arc<Mutex<Option<Instant>>>,
 }
 
+/// Where sessions shall be kept.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// In this process's memory.
+    Memory,
+    /// In a database of this gateway's own.
+    File(PathBuf),
+    /// Where several gateways share them.
+    Redis(Box<redis::settings::Settings>),
+}
+
 enum Place {
     Memory(Catalog),
     Durable(Durable),
@@ -104,11 +116,11 @@ impl Store {
     /// Sessions that several gateways share.
     pub fn in_redis(
         settings: Settings,
-        redis: redis::Settings,
+        redis: redis::settings::Settings,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, redis::SetupError> {
         let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
-        let redis = redis::Redis::start(redis, runtime, listener(&warm, &live_since))?;
+        let redis = redis::Redis::start(redis, &runtime, listener(&warm, &live_since))?;
         Ok(Self::on(settings, Place::Durable(Durable::Redis(redis)), warm, live_since))
     }
 

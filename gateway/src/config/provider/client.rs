@@ -41,7 +41,8 @@ pub(super) fn authentication(
 ) -> (Option<ClientAuthentication>, Option<PathBuf>) {
     let report = section.report();
     let secret_value = section.value("client_secret");
-    let secret = secret_value.as_ref().map(|value| secrets::read(value, report, around));
+    let secret =
+        secret_value.as_ref().map(|value| secrets::read(value, &secrets::CLIENT_SECRET, report, around));
     let words = [
         ("client_secret_basic", Method::Basic),
         ("client_secret_post", Method::Post),

@@ -9,6 +9,8 @@ use crate::config::Config;
 use crate::oidc::settings::{Algorithm, ClientAuthentication, ResponseMode};
 use crate::routing::{Csrf, Methods, Pattern, Target};
 use crate::rule::Rule;
+use crate::session::store::Choice;
+use crate::session::store::redis::settings::Mode;
 
 use super::{Folder, GOOD};
 
@@ -43,10 +45,11 @@ fn what_is_left_out_has_defaults() {
     assert_eq!(provider.redirect_uri.as_str(), "http://localhost:3000/auth/callback");
     assert_eq!(provider.post_logout_redirect_uri.as_str(), "http://localhost:3000/auth/signed-out");
     assert_eq!(
-        (config.lifetimes.idle, config.lifetimes.absolute),
+        (config.session.lifetimes.idle, config.session.lifetimes.absolute),
         (Duration::from_mins(30), Duration::from_hours(8))
     );
-    assert_eq!(config.shown_claims.len(), 7);
+    assert_eq!(config.session.shown_claims.len(), 7);
+    assert!(matches!(&config.session.store, Choice::File(path) if path.ends_with("var/sessions.db")));
     assert_eq!((&*config.log.level, config.log.format, config.log.access), ("info", None, true));
     assert!(
         config.routes.is_empty() && config.warnings.iter().any(|warning| warning.contains("no routes")),
@@ -230,4 +233,37 @@ fn form_post_wants_https() {
         "{:?}",
         config.warnings
     );
+}
+
+#[test]
+fn sessions_are_shared_in_a_redis_under_keys_that_gateways_share() {
+    let folder = Folder::new();
+    folder.write("new.key", "conQyrwOSdr9iHODfp2kwC5TlsxknDNCVyieJz0fhiA=\n");
+    folder.write("old.key", "6HlTb4KotTrEfFJaFP1eQBL68zdqZrteE0hBom76BGc=\n");
+    folder.write("redis.password", "short\n");
+    let with = |store: &str| {
+        let keys = "keys = [{ file = \"new.key\" }, { file = \"old.key\" }]";
+        let text = GOOD.replace("\"memory\"", store).replace("[session]", &format!("[session]\n{keys}"));
+        folder.read(&text).expect("no problem").session
+    };
+    let session = with(
+        "{ redis = \"rediss://sessions.example:7000/2\", username = \"gateway\", password = { file = \"redis.password\" }, prefix = \"app:\" }",
+    );
+    assert_eq!(session.keys.len(), 2);
+    let Choice::Redis(redis) = session.store else { panic!("a Redis") };
+    assert!(redis.tls.is_some() && matches!(redis.mode, Mode::Single(_)));
+    assert_eq!((redis.username.as_deref(), redis.database, &*redis.prefix), (Some("gateway"), 2, "app:"));
+    assert_eq!(redis.password.expect("one").expose(), "short");
+
+    let session = with(
+        "{ sentinels = [\"one\", \"two:26380\"], master = \"main\", tls = true, sentinel_password = { file = \"redis.password\" } }",
+    );
+    let Choice::Redis(redis) = session.store else { panic!("a Redis") };
+    let Mode::Sentinel(sentinels) = &redis.mode else { panic!("Sentinels") };
+    assert_eq!((sentinels.addresses.len(), &*sentinels.master), (2, "main"));
+    assert!(redis.tls.is_some() && redis.password.is_none() && sentinels.password.is_some());
+
+    let session = with("{ cluster = [\"redis://localhost:7000\", \"redis://localhost:7001\"] }");
+    let Choice::Redis(redis) = session.store else { panic!("a Redis") };
+    assert!(matches!(&redis.mode, Mode::Cluster(nodes) if nodes.len() == 2));
 }

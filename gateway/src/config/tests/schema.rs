@@ -14,6 +14,19 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
         "" => document,
         "[upstreams.NAME]" => table(&mut document["upstreams"]["todo"]),
         "[tokens.NAME]" => table(&mut document["tokens"]["read"]),
+        "[session] store" => {
+            let session = table(&mut document["session"]);
+            // As little as a store of that kind can say.
+            let least = match key {
+                "file" => "file = \"a.db\"",
+                "sentinels" => "sentinels = [\"localhost\"]",
+                "cluster" => "cluster = [\"redis://localhost\"]",
+                "master" => "sentinels = [\"localhost\"]\nmaster = \"main\"",
+                _ => "redis = \"redis://localhost\"",
+            };
+            session.insert("store".to_owned(), Value::Table(least.parse().expect("TOML")));
+            table(&mut session["store"])
+        }
         "[[routes]]" if ["files", "fallback", "content_security_policy"].contains(&key) => {
             table(&mut document["routes"][0])
         }
