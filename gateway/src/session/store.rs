@@ -1,6 +1,7 @@
 //! Where sessions are kept. Callers see one `Store`; which backend is behind it is a private matter.
 
 pub mod backend;
+pub mod file;
 mod memory;
 pub mod used;
 
