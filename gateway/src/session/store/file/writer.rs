@@ -27,7 +27,7 @@ impl<F: Fn(bool) -> Result<Database, OpenError> + Send + 'static> Opener for F {
 /// How long a transaction takes up changes, so that those that wait for the next one do not wait long.
 const ROUND: Duration = Duration::from_millis(5);
 /// How long a long change goes on in one round.
-const SLICE: Duration = Duration::from_millis(2);
+const SLICE: Duration = Duration::from_millis(1);
 /// How long nothing is written after a failure, at least: each may cost a repair, during which nobody can read.
 const PAUSE: Duration = Duration::from_secs(1);
 /// And how many times as long as that repair took.
