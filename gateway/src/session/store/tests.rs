@@ -189,6 +189,20 @@ async fn a_shared_place_conforms() {
 }
 
 #[tokio::test]
+async fn a_file_conforms_and_outlives_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sessions.db");
+    let key = super::super::vault::ServerKey::generate();
+    let open = || {
+        let settings = Settings { vault: Vault::new(&key, &[]), ..settings() };
+        Store::in_file(settings, file::File::open(&path).expect("opened"))
+    };
+    conforms(&open()).await;
+    let (id, _) = open().begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    assert!(is_known(&open(), &id, 1_001).await);
+}
+
+#[tokio::test]
 async fn sessions_are_the_same_on_every_gateway() {
     let fleet = Fleet::new();
     let (one, two) = (fleet.gateway(), fleet.gateway());
@@ -330,6 +344,11 @@ async fn server_keys_are_replaced_by_overlap() {
     assert_eq!(overlap.of_person("http://localhost:3002", "alice").await.expect("there").len(), 1);
     let after = fleet.gateway_with(|settings| Settings { vault: Vault::new(&new, &[]), ..settings });
     assert!(is_known(&after, &id, 1_001).await, "it was locked anew when it was used");
+    assert_eq!(
+        after.of_person("http://localhost:3002", "alice").await.expect("there").len(),
+        1,
+        "and is found"
+    );
 
     let (unused, _) = fleet.gateway().begin(beginning(), Timestamp(1_000)).await.expect("kept");
     assert!(!is_known(&after, &unused, 1_001).await, "what nobody used in time is gone");
