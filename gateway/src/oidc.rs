@@ -1,11 +1,13 @@
-//! The identity provider: signs people in, refreshes and revokes their tokens, signs them out. The only folder that
-//! names openidconnect types, and the only one that talks to the provider.
+//! The identity provider: signs people in, refreshes, exchanges and revokes their tokens, gives the gateway tokens of its
+//! own, signs people out. The only folder that names openidconnect types, and the only one that talks to the provider.
 //!
 //! The metadata and keys are fetched in the background and kept while the provider is away, so that the gateway starts
 //! without it and heals by itself (requirement EP-04). Every call runs on the shared runtime, whoever asks.
 
+mod ask;
 pub mod callback;
 mod discovery;
+mod grants;
 mod http;
 mod id_token;
 mod json;
@@ -32,7 +34,9 @@ use url::Url;
 use crate::clock::Clock;
 use crate::stop::{Reason, Stop, Whose};
 
+pub use ask::Ask;
 pub use callback::Answer;
+pub use grants::{AccessToken, GrantError, SubjectKind, bearer_of};
 pub use refresh::{RefreshError, Refreshed};
 pub use settings::Settings;
 pub use sign_in::{Begun, Purpose, SignedIn, Want};

@@ -12,7 +12,7 @@ use http::HeaderValue;
 use tokio::runtime::Handle;
 
 use crate::clock::{Clock, Timestamp};
-use crate::oidc::{Provider, RefreshError, Refreshed};
+use crate::oidc::{Ask, Provider, RefreshError, Refreshed};
 use crate::secret::Secret;
 use crate::session::ending::Ending;
 use crate::session::return_to::ReturnTo;
@@ -118,7 +118,8 @@ impl Tokens {
         if credentials.refresh_token.is_none() {
             return held.ok_or_else(|| consent_required(spec, return_to));
         }
-        let refreshed = self.provider.refresh(&credentials, &session.identity(), &spec.scopes).await;
+        let ask = Ask::for_token(spec);
+        let refreshed = self.provider.refresh(&credentials, &session.identity(), &ask).await;
         let now = self.clock.now();
         match refreshed {
             Ok(refreshed) => {
@@ -139,7 +140,9 @@ impl Tokens {
                 lease.note(&spec.name, now, Outcome::ConsentRequired);
                 held.ok_or_else(|| consent_required(spec, return_to))
             }
-            Err(RefreshError::Transient(fault) | RefreshError::Broken(fault)) => {
+            Err(
+                RefreshError::Transient(fault, _) | RefreshError::Lost(fault) | RefreshError::Broken(fault),
+            ) => {
                 log_failure(session, spec, fault.reason.as_str(), Some(&fault));
                 lease.note(&spec.name, now, Outcome::Failed(fault.whose, fault.reason));
                 held.ok_or(Stop::Failed(fault))

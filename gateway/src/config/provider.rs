@@ -47,6 +47,7 @@ pub(super) fn read(
         client_id: client_id?,
         authentication: authentication?,
         scopes: scopes?,
+        resources: Vec::new(),
         response_mode: response_mode?,
         algorithms: algorithms?,
         tenants: tenants?,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -26,6 +26,9 @@ const MAX_BODY: usize = 1024 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// From the call until the last byte of the answer.
 pub(super) const TOTAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// However long a provider asks to be left alone, it is tried again after this.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// Why there is no answer that could be read.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,11 @@ impl CallError {
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Connect(..) | Self::Broken(..) | Self::Timeout(_))
     }
+
+    /// Whether the request may have been received and acted on, although nobody knows what came of it.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Broken(..) | Self::Timeout(_))
+    }
 }
 
 /// Why the client could not be built.
@@ -72,6 +80,8 @@ pub struct TlsError(#[from] rustls::Error);
 pub(super) struct Reply {
     /// Never a redirect.
     pub(super) status: StatusCode,
+    /// How long the other side asks to be left alone, where it says so in seconds.
+    pub(super) retry_after: Option<Duration>,
     /// At most one mebibyte.
     pub(super) body: Bytes,
 }
@@ -167,6 +177,7 @@ impl HttpClient {
         if status.is_success() && !is_plain_json(answer.headers()) {
             return Err(CallError::NotJson(place.to_owned()));
         }
+        let retry_after = retry_after(answer.headers());
         let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 CallError::TooLarge(place.to_owned())
@@ -174,7 +185,7 @@ impl HttpClient {
                 CallError::Broken(place.to_owned(), error)
             }
         })?;
-        Ok(Reply { status, body: body.to_bytes() })
+        Ok(Reply { status, retry_after, body: body.to_bytes() })
     }
 }
 
@@ -190,6 +201,15 @@ pub(super) fn is_acceptable(url: &Url) -> bool {
 /// Scheme, host and path: what may be told of an address. Queries may hold anything.
 fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// `Retry-After` in seconds (RFC 9110, section 10.2.3). A date would be by the other side's clock: it is not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than fit are a long time.
+    let seconds = is_number.then(|| text.parse::<u64>().unwrap_or(u64::MAX))?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
 /// JSON by its media type, whatever parameters follow and however they are spaced, and not compressed. An answer that
@@ -236,6 +256,20 @@ mod tests {
         assert!(is_plain_json(&headers));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         assert!(!is_plain_json(&headers));
+    }
+
+    #[test]
+    fn a_pause_is_read_in_seconds_and_bounded() {
+        let read = |text: &'static str| {
+            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]))
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("0"), Some(Duration::ZERO));
+        assert_eq!(read("99999999999999999999999"), Some(LONGEST_PAUSE));
+        for bad in ["", "-1", "+1", "1.5", "Fri, 31 Dec 1999 23:59:59 GMT"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
     #[test]

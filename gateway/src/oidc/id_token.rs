@@ -96,6 +96,34 @@ pub(super) fn nonce_of(verified: &Secret<String>) -> Option<Secret<String>> {
     json::optional_text(&claims, "nonce").ok()?.map(|nonce| Secret::new(nonce.to_owned()))
 }
 
+/// The claims that say something about the person, for an identity.
+pub(super) fn about_the_person(mut claims: Map<String, Value>) -> Map<String, Value> {
+    claims.retain(|name, _| !is_protocol_claim(name));
+    claims
+}
+
+/// Claims that serve the protocol and say nothing of the person (RFC 7519, section 4.1; OpenID Connect Core 1.0,
+/// section 2), and three opaque ones that Entra uses for itself.
+fn is_protocol_claim(name: &str) -> bool {
+    matches!(
+        name,
+        "iss"
+            | "aud"
+            | "exp"
+            | "iat"
+            | "nbf"
+            | "jti"
+            | "nonce"
+            | "azp"
+            | "at_hash"
+            | "c_hash"
+            | "s_hash"
+            | "aio"
+            | "rh"
+            | "uti"
+    )
+}
+
 fn decode(part: &str) -> Result<Vec<u8>, IdTokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| IdTokenError::Form)
 }

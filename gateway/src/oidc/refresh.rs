@@ -1,15 +1,19 @@
 //! Refreshing: a new access token, and whatever the provider renews with it (RFC 6749, section 6; OpenID Connect
 //! Core 1.0, section 12). Which session may do so, and when, is `tokens`' matter.
 
+use std::time::Duration;
+
 use http::HeaderValue;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::oidc::Provider;
+use crate::oidc::ask::{Ask, is_about_sign_in};
+use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError};
 use crate::oidc::keys::NoKey;
 use crate::oidc::token_endpoint::{self, Granted, TokenError};
-use crate::scope::{Scope, ScopeSet};
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::{Credentials, Identity};
 use crate::stop::{Fault, Reason, Whose, causes};
@@ -27,6 +31,8 @@ pub struct Refreshed {
     pub refresh_token: Option<Secret<String>>,
     /// A newer ID token of the same person, verified.
     pub id_token: Option<Secret<String>>,
+    /// What that token says of the person, in the place of all that was known before (requirement IT-22).
+    pub identity_claims: Option<Map<String, Value>>,
 }
 
 /// Why a refresh brought nothing.
@@ -36,8 +42,12 @@ pub enum RefreshError {
     InvalidGrant,
     /// The person must be asked first: consent, a second factor. The session goes on (requirement TK-10).
     ConsentRequired,
-    /// The provider is away. The session goes on, and trying later may help (requirement TK-08).
-    Transient(Fault),
+    /// The provider is away: it was not reached, or says that it is busy and perhaps for how long. The refresh token is
+    /// not spent, the session goes on, and trying later may help (requirement TK-08).
+    Transient(Fault, Option<Duration>),
+    /// The request may have reached the provider, and no whole answer came back: the refresh token may be spent and its
+    /// successor lost. Providers with an overlap give the successor again, if the same token comes again soon.
+    Lost(Fault),
     /// The provider, or this gateway's registration with it, is broken. Trying later does not help by itself.
     Broken(Fault),
     /// The new ID token is another person's or does not verify: the session must end, what came along is worthless
@@ -46,57 +56,60 @@ pub enum RefreshError {
 }
 
 impl Provider {
-    /// Spends the refresh token of `credentials` for an access token with `scopes`. Runs where the caller runs: call it
-    /// from a task of the shared runtime that nobody breaks off, or the successor is lost.
+    /// Spends the refresh token of `credentials` for an access token that is good for what is asked. Runs where the
+    /// caller runs: call it from a task of the shared runtime that nobody breaks off, or the successor is lost.
     pub async fn refresh(
         &self,
         credentials: &Credentials,
         identity: &Identity,
-        scopes: &ScopeSet,
+        ask: &Ask<'_>,
     ) -> Result<Refreshed, RefreshError> {
         let Some(refresh_token) = &credentials.refresh_token else {
             return Err(RefreshError::ConsentRequired);
         };
         let metadata = self.metadata().await.map_err(|error| {
-            RefreshError::Transient(fault(Whose::Provider, Reason::ProviderUnavailable, error))
+            let (whose, reason) = (Whose::Provider, Reason::ProviderUnavailable);
+            RefreshError::Transient(Fault { whose, reason, cause: error.into() }, None)
         })?;
-        let wanted = self.with_offline_access(scopes).to_string();
-        let parameters = [
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh_token.expose().as_str()),
-            ("scope", wanted.as_str()),
-        ];
+        let scope = self.scopes_to_ask(ask);
+        let mut parameters =
+            vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose().as_str())];
+        ask.add_to(&mut parameters, &scope);
         let granted =
             token_endpoint::ask(&self.client, &self.settings, &metadata.token_endpoint, &parameters).await;
         let granted = granted.map_err(of_refresh)?;
-        let id_token = self.check_renewed(&metadata, credentials, identity, &granted).await?;
+        let renewed = self.check_renewed(&metadata, credentials, identity, &granted).await?;
+        let (id_token, identity_claims) = renewed.unzip();
         Ok(Refreshed {
             authorization: granted.authorization(),
             expires: self.clock.now().plus(granted.life),
-            granted: granted.scopes.clone().unwrap_or_else(|| scopes.clone()),
+            granted: granted.scopes.clone().unwrap_or_else(|| ask.scopes.clone()),
             refresh_token: granted.refresh_token,
             id_token,
+            identity_claims,
         })
     }
 
-    /// Some providers (Entra among them) renew the refresh token only when it is asked for by its scope.
-    fn with_offline_access(&self, scopes: &ScopeSet) -> ScopeSet {
-        const NAME: &str = "offline_access";
-        if !self.settings.scopes.contains(NAME) {
-            return scopes.clone();
+    /// The scopes, with those of the sign-in that ask for no API: some providers (Entra among them) renew the refresh
+    /// token and the ID token only when they are asked for by their scopes. Without any scope the provider gives what
+    /// the sign-in asked for (RFC 6749, section 6).
+    fn scopes_to_ask(&self, ask: &Ask<'_>) -> String {
+        if ask.scopes.is_empty() {
+            return String::new();
         }
-        let offline: Scope = NAME.parse().expect("a scope by the grammar");
-        scopes.union(&ScopeSet::from_iter([offline]))
+        let of_sign_in = self.settings.scopes.iter().filter(|scope| is_about_sign_in(scope)).cloned();
+        ask.scopes.union(&of_sign_in.collect()).to_string()
     }
 
-    /// A renewed ID token, if there is one and it is the same person's (OpenID Connect Core 1.0, section 12.2).
+    /// A renewed ID token and what it says of the person, if there is one and it is the same person's (OpenID Connect
+    /// Core 1.0, section 12.2).
     async fn check_renewed(
         &self,
-        metadata: &super::discovery::Metadata,
+        metadata: &Metadata,
         credentials: &Credentials,
         identity: &Identity,
         granted: &Granted,
-    ) -> Result<Option<Secret<String>>, RefreshError> {
+    ) -> Result<Option<(Secret<String>, Map<String, Value>)>, RefreshError> {
         let Some(id_token) = &granted.id_token else {
             return Ok(None);
         };
@@ -110,7 +123,9 @@ impl Provider {
             now: self.clock.now(),
         };
         let detail = match self.verify(metadata, id_token, &expected).await {
-            Ok(claims) if is_same_person(&claims, identity) => return Ok(Some(id_token.clone())),
+            Ok(claims) if is_same_person(&claims, identity) => {
+                return Ok(Some((id_token.clone(), id_token::about_the_person(claims))));
+            }
             // The refresh token is spent: to lose its successor because keys are away would end the session.
             Err(IdTokenError::Key(NoKey::Unavailable)) => return Ok(None),
             Ok(_) => "it is another person's".to_owned(),
@@ -126,7 +141,7 @@ impl Provider {
     }
 }
 
-fn is_same_person(claims: &serde_json::Map<String, Value>, identity: &Identity) -> bool {
+fn is_same_person(claims: &Map<String, Value>, identity: &Identity) -> bool {
     let is = |name: &str, expected: &str| claims.get(name).and_then(Value::as_str) == Some(expected);
     is("iss", &identity.issuer) && is("sub", &identity.subject)
 }
@@ -135,20 +150,13 @@ fn of_refresh(error: TokenError) -> RefreshError {
     match error {
         TokenError::Denied(_, ref denial) if denial.is_invalid_grant() => RefreshError::InvalidGrant,
         TokenError::Denied(_, ref denial) if denial.needs_the_person() => RefreshError::ConsentRequired,
-        TokenError::Busy(_) => {
-            RefreshError::Transient(fault(Whose::Provider, Reason::ProviderUnavailable, error))
+        error if error.is_lost() => RefreshError::Lost(error.into_fault()),
+        error if error.is_transient() => {
+            let pause = error.retry_after();
+            RefreshError::Transient(error.into_fault(), pause)
         }
-        TokenError::Call(ref cause) if cause.is_transient() => {
-            RefreshError::Transient(fault(Whose::Provider, Reason::ProviderUnavailable, error))
-        }
-        TokenError::Denied(..) | TokenError::Call(_) | TokenError::Answer(_) | TokenError::Status(_) => {
-            RefreshError::Broken(fault(Whose::Provider, Reason::ProviderBroken, error))
-        }
+        error => RefreshError::Broken(error.into_fault()),
     }
-}
-
-fn fault(whose: Whose, reason: Reason, cause: impl Into<crate::stop::Cause>) -> Fault {
-    Fault { whose, reason, cause: cause.into() }
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub struct Settings {
     pub authentication: ClientAuthentication,
     /// Scopes asked for at every sign-in; `openid` is always among them.
     pub scopes: ScopeSet,
+    /// APIs that every sign-in names by `resource` (RFC 8707), for providers that want it besides scopes. The access
+    /// token that comes with the sign-in is for the first; tokens for the others are got when a route asks.
+    pub resources: Vec<String>,
     /// How the provider's answer comes back.
     pub response_mode: ResponseMode,
     /// Signature algorithms accepted on ID tokens.

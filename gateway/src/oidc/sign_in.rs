@@ -9,16 +9,17 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::oidc::ask::is_about_sign_in;
 use crate::oidc::callback::{Answer, loggable};
 use crate::oidc::discovery::Metadata;
-use crate::oidc::id_token::{Expected, ExpectedNonce, IdTokenError, Unverified};
+use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError, Unverified};
 use crate::oidc::token_endpoint::{self, AnswerError, Granted};
 use crate::oidc::{Provider, broken_off};
-use crate::scope::{Scope, ScopeSet};
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::attempt::LoginAttempt;
 use crate::session::return_to::ReturnTo;
-use crate::session::{Credentials, Held, Identity, TokenSpec};
+use crate::session::{Credentials, Held, Identity, TokenKind, TokenSpec};
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose, causes};
 
 /// What a browser wants of the provider.
@@ -120,7 +121,7 @@ impl Provider {
                 reject(reason, said, attempt)
             },
         )?;
-        let granted = self.exchange(&metadata.token_endpoint, attempt, code).await?;
+        let granted = self.redeem(&metadata.token_endpoint, attempt, code).await?;
         let (id_token, claims) = self.verify_sign_in(&metadata, attempt, code, &granted).await?;
         let identity = self.identity(attempt, &granted, claims);
         tracing::info!(
@@ -136,18 +137,20 @@ impl Provider {
     }
 
     /// Spends the code. Once: whatever goes wrong, it is never sent again (RFC 6749, section 4.1.2).
-    async fn exchange(
+    async fn redeem(
         &self,
         url: &Url,
         attempt: &LoginAttempt,
         code: &Secret<String>,
     ) -> Result<Granted, Stop> {
-        let parameters = [
+        let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose().as_str()),
             ("redirect_uri", self.settings.redirect_uri.as_str()),
             ("code_verifier", attempt.verifier.expose().as_str()),
         ];
+        // One access token has one audience; those of the others are got when a route asks for them.
+        parameters.extend(self.settings.resources.first().map(|resource| ("resource", resource.as_str())));
         let answer = token_endpoint::ask(&self.client, &self.settings, url, &parameters).await;
         answer.map_err(|error| judgement::of_exchange(error, attempt))
     }
@@ -195,27 +198,32 @@ impl Provider {
         token.verify(&key, expected)
     }
 
-    fn identity(
-        &self,
-        attempt: &LoginAttempt,
-        granted: &Granted,
-        mut claims: Map<String, Value>,
-    ) -> Identity {
+    fn identity(&self, attempt: &LoginAttempt, granted: &Granted, claims: Map<String, Value>) -> Identity {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (issuer, subject) = (text("iss"), text("sub"));
         // The configured text is shared; a multi-tenant issuer is told apart by its tenant.
         let issuer =
             if issuer == *self.settings.issuer { Arc::clone(&self.settings.issuer) } else { issuer.into() };
-        claims.retain(|name, _| !judgement::is_protocol_claim(name));
         let scopes = granted.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
-        Identity { issuer, subject, claims, granted: scopes, provider_session: None }
+        let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
+        let claims = id_token::about_the_person(claims);
+        Identity { issuer, subject, claims, granted: scopes, provider_session }
     }
 
     /// The answer's access token, where it is good for exactly what a route asks for and nothing more: a token that
-    /// may do more never stands in for a narrower one (requirement TK-02).
+    /// may do more never stands in for a narrower one (requirement TK-02). Where resources are named, on either side,
+    /// scopes do not tell what a token is for; and one that must be exchanged is not the one that came.
     fn held(&self, granted: &Granted, scopes: &ScopeSet, specs: &[Arc<TokenSpec>]) -> Vec<Held> {
+        if !self.settings.resources.is_empty() {
+            return Vec::new();
+        }
         let for_apis: ScopeSet = scopes.iter().filter(|scope| !is_about_sign_in(scope)).cloned().collect();
-        let is_exact = |spec: &&Arc<TokenSpec>| spec.scopes == for_apis;
+        let is_plain = |spec: &TokenSpec| {
+            matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient)
+                && spec.resources.is_empty()
+                && spec.audience.is_none()
+        };
+        let is_exact = |spec: &&Arc<TokenSpec>| spec.scopes == for_apis && is_plain(spec);
         let held = |spec: &Arc<TokenSpec>| Held {
             spec: Arc::clone(spec),
             authorization: granted.authorization(),
@@ -239,11 +247,6 @@ fn reject(reason: Reason, detail: &str, attempt: &LoginAttempt) -> Stop {
 }
 
 /// The same for a cause that has sources.
-/// Scopes that ask about the person or the sign-in, not for an API (OpenID Connect Core 1.0, sections 5.4 and 11).
-fn is_about_sign_in(scope: &Scope) -> bool {
-    matches!(scope.as_str(), "openid" | "profile" | "email" | "address" | "phone" | "offline_access")
-}
-
 fn reject_because(reason: Reason, cause: &dyn std::error::Error, attempt: &LoginAttempt) -> Stop {
     reject(reason, &causes(cause), attempt)
 }

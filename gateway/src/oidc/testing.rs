@@ -3,7 +3,6 @@
 mod signer;
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -39,6 +38,7 @@ pub(crate) fn settings(issuer: &str) -> Settings {
         client_id: "todo-web".to_owned(),
         authentication: ClientAuthentication::SecretBasic(Secret::new("client-s3cret".to_owned())),
         scopes: "openid profile email offline_access".parse().expect("valid"),
+        resources: Vec::new(),
         response_mode: ResponseMode::Query,
         algorithms: vec![Algorithm::RS256],
         tenants: Vec::new(),
@@ -71,15 +71,23 @@ pub(crate) struct Canned {
     pub(crate) body: String,
     /// The answer waits until this is notified.
     pub(crate) after: Option<Arc<Notify>>,
+    /// The request is read, and the connection closes without an answer.
+    pub(crate) breaks: bool,
 }
 
 impl Canned {
+    /// No answer at all, although the request has come.
+    pub(crate) fn broken() -> Self {
+        Self { breaks: true, ..Self::json(200, &json!({})) }
+    }
+
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
             headers: vec![("content-type", "application/json".to_owned())],
             body: body.to_string(),
             after: None,
+            breaks: false,
         }
     }
 }
@@ -90,6 +98,8 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) form: HashMap<String, String>,
+    /// The form in its order, with what is there more than once.
+    pub(crate) pairs: Vec<(String, String)>,
 }
 
 #[derive(Default)]
@@ -223,6 +233,11 @@ pub(crate) fn want() -> Want {
     Want { return_to, extra_scopes: None, purpose: Purpose::SignIn, parameters: Vec::new() }
 }
 
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the test breaks the connection")]
+struct Broken;
+
 async fn serve(listener: TcpListener, script: Arc<Script>) {
     while let Ok((stream, _)) = listener.accept().await {
         let script = Arc::clone(&script);
@@ -234,23 +249,23 @@ async fn serve(listener: TcpListener, script: Arc<Script>) {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    script: Arc<Script>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, script: Arc<Script>) -> Result<Response<Full<Bytes>>, Broken> {
     let path = request.uri().path().to_owned();
     let authorization =
         request.headers().get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body =
         request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let form = form_urlencoded::parse(&body).into_owned().collect();
-    script.calls.lock().expect("not poisoned").push(Call { path: path.clone(), authorization, form });
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
+    let form = pairs.iter().cloned().collect();
+    script.calls.lock().expect("not poisoned").push(Call { path: path.clone(), authorization, form, pairs });
     script.arrived.notify_waiters();
     let canned = script.answers.lock().expect("not poisoned").get(&path).cloned();
-    let canned =
-        canned.unwrap_or(Canned { status: 404, headers: Vec::new(), body: String::new(), after: None });
+    let canned = canned.unwrap_or(Canned { headers: Vec::new(), ..Canned::json(404, &Value::Null) });
     if let Some(after) = &canned.after {
         after.notified().await;
+    }
+    if canned.breaks {
+        return Err(Broken);
     }
     let mut response = Response::builder().status(canned.status);
     for (name, value) in canned.headers {

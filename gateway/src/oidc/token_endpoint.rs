@@ -3,6 +3,8 @@
 
 mod answer;
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
@@ -11,6 +13,7 @@ use url::{Url, form_urlencoded};
 
 use crate::oidc::http::{CallError, HttpClient, TOTAL_LIMIT};
 use crate::oidc::settings::{ClientAuthentication, Settings};
+use crate::stop::{Fault, Reason, Whose};
 
 pub(super) use answer::{AnswerError, Denial, Granted};
 
@@ -20,9 +23,9 @@ pub(super) enum TokenError {
     /// Nothing readable came back.
     #[error("the token endpoint could not be called")]
     Call(#[from] CallError),
-    /// 5xx, 429 or 408: try again later.
+    /// 5xx, 429 or 408: try again later, and not before the pause it asks for.
     #[error("the token endpoint answered {0}")]
-    Busy(StatusCode),
+    Busy(StatusCode, Option<Duration>),
     /// It said no.
     #[error("the token endpoint answered {0}: {1}")]
     Denied(StatusCode, Denial),
@@ -32,6 +35,33 @@ pub(super) enum TokenError {
     /// A status that this endpoint never has.
     #[error("the token endpoint answered {0}")]
     Status(StatusCode),
+}
+
+impl TokenError {
+    /// Whether trying again later may help by itself.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Busy(..) => true,
+            Self::Call(cause) => cause.is_transient(),
+            Self::Denied(..) | Self::Answer(_) | Self::Status(_) => false,
+        }
+    }
+
+    /// Whether the request may have been acted on, although nobody knows what came of it: what it spent may be spent.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Call(cause) if cause.is_lost())
+    }
+
+    /// How long the provider asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        if let Self::Busy(_, pause) = self { *pause } else { None }
+    }
+
+    /// The provider's fault: it is away, or it is broken.
+    pub(super) fn into_fault(self) -> Fault {
+        let reason = if self.is_transient() { Reason::ProviderUnavailable } else { Reason::ProviderBroken };
+        Fault { whose: Whose::Provider, reason, cause: self.into() }
+    }
 }
 
 /// Asks for tokens, once: a code or a refresh token that was sent may be spent (requirement CB-20).
@@ -46,9 +76,9 @@ pub(super) async fn ask(
     match reply.status {
         StatusCode::OK => Ok(answer::read(&reply.body)?),
         status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) => {
-            Err(TokenError::Busy(status))
+            Err(TokenError::Busy(status, reply.retry_after))
         }
-        status if status.is_server_error() => Err(TokenError::Busy(status)),
+        status if status.is_server_error() => Err(TokenError::Busy(status, reply.retry_after)),
         status if status.is_client_error() => Err(TokenError::Denied(status, Denial::read(&reply.body))),
         status => Err(TokenError::Status(status)),
     }

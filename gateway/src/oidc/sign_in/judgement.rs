@@ -61,12 +61,8 @@ pub(super) fn of_exchange(error: TokenError, attempt: &LoginAttempt) -> Stop {
             }
             reject_because(Reason::CodeRefused, &error, attempt)
         }
-        TokenError::Busy(_) => Stop::failed(Whose::Provider, Reason::ProviderUnavailable, error),
-        TokenError::Call(ref cause) if cause.is_transient() => {
-            Stop::failed(Whose::Provider, Reason::ProviderUnavailable, error)
-        }
-        TokenError::Call(_) | TokenError::Answer(_) | TokenError::Status(_) => {
-            Stop::failed(Whose::Provider, Reason::ProviderBroken, error)
+        TokenError::Busy(..) | TokenError::Call(_) | TokenError::Answer(_) | TokenError::Status(_) => {
+            Stop::Failed(error.into_fault())
         }
     }
 }
@@ -89,26 +85,4 @@ pub(super) fn pseudonym(identity: &Identity) -> String {
     let text = format!("{}\n{}", identity.issuer, identity.subject);
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     hex::encode(&hash.as_ref()[..4])
-}
-
-/// Claims that serve the protocol and say nothing of the person (RFC 7519, section 4.1; OpenID Connect Core 1.0,
-/// section 2), and three opaque ones that Entra uses for itself.
-pub(super) fn is_protocol_claim(name: &str) -> bool {
-    matches!(
-        name,
-        "iss"
-            | "aud"
-            | "exp"
-            | "iat"
-            | "nbf"
-            | "jti"
-            | "nonce"
-            | "azp"
-            | "at_hash"
-            | "c_hash"
-            | "s_hash"
-            | "aio"
-            | "rh"
-            | "uti"
-    )
 }

@@ -13,7 +13,7 @@ use crate::oidc::settings::{ResponseMode, Settings};
 use crate::session::attempt::LoginAttempt;
 
 /// Parameters that this gateway alone sets, also where the configuration names them among those passed on.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "response_type",
     "response_mode",
     "client_id",
@@ -30,6 +30,7 @@ const OWN: [&str; 16] = [
     "registration",
     "claims",
     "id_token_hint",
+    "resource",
 ];
 /// A passed parameter longer than this is left out.
 const MAX_PARAMETER: usize = 512;
@@ -61,6 +62,9 @@ pub(super) fn location(
     // The library asks for `openid` by itself.
     let scopes = attempt.scopes.iter().filter(|scope| scope.as_str() != "openid");
     request = request.add_scopes(scopes.map(|scope| Scope::new(scope.to_string())));
+    for resource in &settings.resources {
+        request = request.add_extra_param("resource", resource.clone());
+    }
     if settings.response_mode == ResponseMode::FormPost {
         request = request.add_extra_param("response_mode", "form_post");
     }
@@ -203,6 +207,24 @@ mod tests {
         }
         let (_, sent) = sent(&settings, &metadata, Purpose::SignIn, &[]);
         assert!(!sent.contains_key("prompt"));
+    }
+
+    #[test]
+    fn resources_are_those_of_the_configuration_and_no_links() {
+        let mut settings = settings();
+        settings.resources = vec!["api://todo-service".to_owned(), "api://reports".to_owned()];
+        settings.pass_parameters = vec!["resource".into()];
+        let attempt =
+            LoginAttempt::start(&settings.issuer, settings.scopes.clone(), ReturnTo::home(), Timestamp(0));
+        let given = [("resource".to_owned(), "api://evil".to_owned())];
+        let location = location(&settings, &metadata(), &attempt, Purpose::SignIn, &given);
+        let url = Url::parse(&location).expect("a URL");
+        let resources: Vec<_> = url
+            .query_pairs()
+            .filter(|(name, _)| name == "resource")
+            .map(|(_, value)| value.into_owned())
+            .collect();
+        assert_eq!(resources, settings.resources);
     }
 
     #[test]

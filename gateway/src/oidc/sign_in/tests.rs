@@ -53,6 +53,7 @@ async fn a_sound_answer_signs_in() {
     assert_eq!(&*signed_in.identity.issuer, fake.base);
     assert_eq!(signed_in.identity.subject, "alice-sub");
     assert_eq!(signed_in.identity.display_name(), Some("Alice Adams"));
+    assert_eq!(signed_in.identity.provider_session.as_deref(), Some("s-1"));
     assert_eq!(signed_in.identity.granted.to_string(), "email offline_access openid profile");
     for kept in ["name", "sid", "roles", "sub"] {
         assert!(signed_in.identity.claims.contains_key(kept), "{kept}");
@@ -190,10 +191,9 @@ async fn a_provider_in_trouble_is_asked_once() {
 #[tokio::test]
 async fn nonsense_of_the_token_endpoint_is_the_providers_fault() {
     let html = Canned {
-        status: 200,
         headers: vec![("content-type", "text/html".into())],
         body: "<html>".into(),
-        after: None,
+        ..Canned::json(200, &json!({}))
     };
     let gzip = Canned { headers: vec![("content-encoding", "gzip".into())], ..Canned::json(200, &json!({})) };
     let huge = Canned {
@@ -371,4 +371,54 @@ async fn a_provider_that_is_away_can_be_signed_in_with_as_soon_as_it_is_back() {
     provider.renew().await.expect("back");
     assert_eq!(provider.readiness(), Ok(()));
     assert!(provider.begin(want()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_provider_that_names_no_session_is_taken_as_it_is() {
+    for odd in [json!(null), json!(7), json!(["s-1"])] {
+        let signed_in = with_claims(|claims| claims["sid"] = odd).await.expect("sound");
+        assert_eq!(signed_in.identity.provider_session, None);
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_redeemed_for_the_first_resource_and_its_token_stands_in_for_no_other() {
+    let fake = Fake::start().await;
+    let named = vec!["api://x".to_owned(), "api://y".to_owned()];
+    let scopes = "openid Read".parse::<ScopeSet>().expect("valid");
+    let specs = [Arc::new(TokenSpec::user("read", "Read".parse().expect("valid")))];
+    for (resources, sent, held) in [(Vec::new(), vec![], 1), (named, vec!["api://x"], 0)] {
+        let provider = fake.provider_with(Settings { resources, scopes: scopes.clone(), ..fake.settings() });
+        let attempt = fake.begin(&provider).await;
+        let answer = answer(&attempt);
+        let signed_in = provider.finish(attempt, answer, &specs).await.expect("sound");
+        assert_eq!(signed_in.credentials.access.len(), held);
+        let call = fake.calls("/token").pop().expect("a call");
+        let found: Vec<_> = call.pairs.iter().filter(|(name, _)| name == "resource").collect();
+        assert_eq!(found.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), sent);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_ins_token_stands_in_for_none_that_is_got_in_another_way() {
+    let fake = Fake::start().await;
+    let settings = Settings { scopes: "openid Read".parse().expect("valid"), ..fake.settings() };
+    let provider = fake.provider_with(settings);
+    let user = || TokenSpec::user("user", "Read".parse().expect("valid"));
+    let subject = Arc::new(user());
+    let named = |name: &str, spec: TokenSpec| Arc::new(TokenSpec { name: name.to_owned(), ..spec });
+    let specs = [
+        named("user", user()),
+        named("user-or-client", TokenSpec { kind: TokenKind::UserOrClient, ..user() }),
+        named("client", TokenSpec { kind: TokenKind::Client, ..user() }),
+        named("exchange", TokenSpec { kind: TokenKind::Exchange(Arc::clone(&subject)), ..user() }),
+        named("on-behalf-of", TokenSpec { kind: TokenKind::OnBehalfOf(subject), ..user() }),
+        named("resource", TokenSpec { resources: vec!["api://x".to_owned()], ..user() }),
+        named("audience", TokenSpec { audience: Some("x".to_owned()), ..user() }),
+    ];
+    let attempt = fake.begin(&provider).await;
+    let answer = answer(&attempt);
+    let signed_in = provider.finish(attempt, answer, &specs).await.expect("sound");
+    let held: Vec<_> = signed_in.credentials.access.iter().map(|held| held.spec.name.as_str()).collect();
+    assert_eq!(held, ["user", "user-or-client"]);
 }

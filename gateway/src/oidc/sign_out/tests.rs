@@ -36,10 +36,9 @@ async fn a_refresh_token_is_taken_back_once() {
     fake.answer(
         "/revoke",
         Canned {
-            status: 200,
             headers: vec![("content-type", "text/html".into())],
             body: "ok".into(),
-            after: None,
+            ..Canned::json(200, &json!({}))
         },
     );
     let provider = fake.provider();

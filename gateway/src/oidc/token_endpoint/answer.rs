@@ -27,6 +27,8 @@ pub(in crate::oidc) struct Granted {
     pub(in crate::oidc) scopes: Option<ScopeSet>,
     pub(in crate::oidc) refresh_token: Option<Secret<String>>,
     pub(in crate::oidc) id_token: Option<Secret<String>>,
+    /// What an exchange says it gave (RFC 8693, section 2.2.1); nobody else asks.
+    pub(in crate::oidc) issued_token_type: Option<Value>,
 }
 
 /// Why a success is none.
@@ -46,6 +48,8 @@ pub(in crate::oidc) enum AnswerError {
     Scope,
     #[error("it has no ID token")]
     NoIdToken,
+    #[error("what it gives is not an access token")]
+    IssuedTokenType,
 }
 
 /// Reads the body of a 200.
@@ -64,6 +68,7 @@ pub(super) fn read(body: &[u8]) -> Result<Granted, AnswerError> {
         scopes: json::optional_text(&members, "scope")?.map(scopes).transpose()?,
         refresh_token: secret(&members, "refresh_token")?,
         id_token: secret(&members, "id_token")?,
+        issued_token_type: members.get("issued_token_type").cloned(),
     })
 }
 
@@ -134,12 +139,18 @@ impl Denial {
         }
     }
 
-    /// Whether the person could help by signing in again, without being signed out first (requirement TK-10).
+    /// Whether the person could help by signing in again, without being signed out first (requirement TK-10): because
+    /// the provider asks for them, or because the sign-in did not ask for what is wanted now.
     pub(in crate::oidc) fn needs_the_person(&self) -> bool {
+        self.asks_for_the_person() || matches!(&*self.error, "invalid_scope" | "invalid_target")
+    }
+
+    /// Whether the provider asks for the person.
+    pub(in crate::oidc) fn asks_for_the_person(&self) -> bool {
         let said = |name: &str| self.error == name || self.further.as_deref() == Some(name);
         let errors =
             ["consent_required", "interaction_required", "login_required", "account_selection_required"];
-        let others = ["insufficient_user_authentication", "invalid_scope", "invalid_target"];
+        let others = ["insufficient_user_authentication"];
         // Entra tells some of these by `suberror` or number under the name of invalid_grant.
         let further = ["basic_action", "additional_action", "message_only", "user_password_expired"];
         let numbers = [65_001, 65_004, 50_074, 50_076, 50_079, 50_158];
@@ -150,6 +161,13 @@ impl Denial {
     /// Whether the grant itself is gone: expired, revoked, used twice.
     pub(in crate::oidc) fn is_invalid_grant(&self) -> bool {
         self.error == "invalid_grant" && !self.needs_the_person()
+    }
+
+    /// Whether a token that was shown is the trouble: what RFC 8693, section 2.2.2, calls an invalid request, and some
+    /// providers an invalid grant or token. The rest of the request is ours, and sound.
+    pub(in crate::oidc) fn is_about_the_subject(&self) -> bool {
+        matches!(&*self.error, "invalid_grant" | "invalid_request" | "invalid_token")
+            && !self.asks_for_the_person()
     }
 
     /// Whether the gateway itself was not accepted: a wrong secret, a wrong registration.
@@ -297,7 +315,13 @@ mod tests {
         ] {
             let denial = read(value.clone());
             assert!(denial.needs_the_person() && !denial.is_invalid_grant(), "{value}");
+            assert_eq!(denial.asks_for_the_person(), value["error"] != "invalid_scope", "{value}");
+            assert!(!denial.is_about_the_subject(), "{value}");
         }
+        for error in ["invalid_grant", "invalid_request", "invalid_token"] {
+            assert!(read(json!({"error": error})).is_about_the_subject(), "{error}");
+        }
+        assert!(!read(json!({"error": "invalid_client"})).is_about_the_subject());
         assert!(read(json!({"error": "invalid_grant", "suberror": "bad_token"})).is_invalid_grant());
         assert!(read(json!({"error": "invalid_client"})).is_about_the_client());
         assert_eq!(Denial::read(b"<html>"), Denial::default());
