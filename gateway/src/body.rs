@@ -1,6 +1,8 @@
 //! What flows through the gateway: one body type for both directions, so that nothing on the hot path is boxed.
-//! It also carries the upstream connection, because that is free again when the body has ended.
+//! It also carries the upstream connection, because that is free again when the body has ended, and the tunnel that a
+//! connection becomes instead of carrying a body.
 
+mod guarded;
 pub mod pooled;
 
 use std::cell::Cell;
@@ -9,10 +11,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
+use guarded::Guarded;
 use pooled::Pooled;
 
 /// A request or response body.
@@ -29,6 +33,11 @@ pub enum Body {
     Upstream(Incoming, Option<Pooled>),
     /// A static file. Boxed: the type comes from a library, and files are not the hot path.
     File(UnsyncBoxBody<Bytes, BodyError>),
+    /// Another body, broken off when something is over. Boxed: only event streams are guarded.
+    Guarded(Box<Guarded>),
+    /// None: the connection becomes a tunnel once the head is out, and this is the tunnel's work. Whoever drives the
+    /// connection takes it and does it.
+    Tunnel(LocalBoxFuture<'static, ()>),
 }
 
 /// How many frames of a request body have gone upstream: tells a slow upload from a silent upstream.
@@ -60,6 +69,23 @@ impl Body {
         Self::Upstream(incoming, Some(pooled))
     }
 
+    /// This body, broken off with an error as soon as `over` is done.
+    #[must_use]
+    pub fn until(self, over: LocalBoxFuture<'static, ()>) -> Self {
+        Self::Guarded(Box::new(Guarded::new(self, over)))
+    }
+
+    /// The tunnel's work, if the connection becomes one.
+    pub fn take_tunnel(&mut self) -> Option<LocalBoxFuture<'static, ()>> {
+        if !matches!(self, Self::Tunnel(_)) {
+            return None;
+        }
+        match std::mem::take(self) {
+            Self::Tunnel(tunnel) => Some(tunnel),
+            _ => None,
+        }
+    }
+
     /// Has a client's body counted. Nothing for a body that is not one.
     pub fn watch(&mut self) -> Option<Progress> {
         let Self::Client(_, progress) = self else {
@@ -79,7 +105,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = self.get_mut();
         match body {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Tunnel(_) => Poll::Ready(None),
             Self::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *body = Self::Empty;
@@ -103,24 +129,27 @@ impl http_body::Body for Body {
                 Poll::Ready(frame)
             }
             Self::File(file) => Pin::new(file).poll_frame(cx),
+            Self::Guarded(guarded) => guarded.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
+            Self::Empty | Self::Tunnel(_) => true,
             Self::Full(_) => false,
             Self::Client(incoming, _) | Self::Upstream(incoming, _) => incoming.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
+            Self::Guarded(guarded) => guarded.body().is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
+            Self::Empty | Self::Tunnel(_) => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Client(incoming, _) | Self::Upstream(incoming, _) => incoming.size_hint(),
             Self::File(file) => file.size_hint(),
+            Self::Guarded(guarded) => guarded.body().size_hint(),
         }
     }
 }

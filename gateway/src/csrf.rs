@@ -7,16 +7,30 @@ use http::{HeaderName, Method};
 use crate::caller::Caller;
 use crate::intake::{Inbound, single};
 use crate::origin::Origin;
-use crate::routing::Csrf;
+use crate::routing::{Csrf, Route};
 use crate::stop::{Reason, Stop};
+use crate::websocket::Handshake;
 
 /// The header that scripts of the site send and no form, link or foreign script can: `X-CSRF: 1`.
 pub static X_CSRF: HeaderName = HeaderName::from_static("x-csrf");
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets pass what the site itself sent.
-pub fn check(inbound: &Inbound, mode: Csrf, caller: &Caller, origin: &Origin) -> Result<(), Stop> {
-    judge(inbound, mode, caller, origin).map_err(Stop::refused)
+pub fn check(inbound: &Inbound, route: &Route, caller: &Caller, origin: &Origin) -> Result<(), Stop> {
+    let judged = if route.websocket && Handshake::of(inbound).is_some() {
+        judge_handshake(inbound, origin)
+    } else {
+        judge(inbound, route.csrf, caller, origin)
+    };
+    judged.map_err(Stop::refused)
+}
+
+/// A WebSocket is opened across origins without a preflight and read across origins too, and scripts cannot add a header
+/// to it. But every browser says truly where it comes from: that must be here, also where everybody may pass, or any site
+/// could talk through its visitors' browsers (requirement CS-09).
+fn judge_handshake(inbound: &Inbound, origin: &Origin) -> Result<(), Reason> {
+    let is_ours = single(inbound.headers(), &ORIGIN).is_some_and(|value| value == origin.as_str());
+    if is_ours { Ok(()) } else { Err(Reason::CrossSite) }
 }
 
 fn judge(inbound: &Inbound, mode: Csrf, caller: &Caller, origin: &Origin) -> Result<(), Reason> {
@@ -148,5 +162,33 @@ mod tests {
     #[test]
     fn without_a_session_there_is_no_authority_to_borrow() {
         assert_eq!(outcome("POST", Csrf::Header, false, &[]), Ok(()));
+    }
+
+    #[test]
+    fn a_websocket_says_where_it_comes_from_whoever_opens_it() {
+        use http::HeaderValue;
+        let ours = Origin::parse("https://app.example").expect("valid");
+        let from = |origins: &[&'static str]| {
+            let handshake = crate::websocket::tests::inbound(|inbound| {
+                for origin in origins {
+                    inbound.parts.headers.append(ORIGIN, HeaderValue::from_static(origin));
+                }
+            });
+            judge_handshake(&handshake, &ours)
+        };
+        assert_eq!(from(&["https://app.example"]), Ok(()));
+        for origins in [
+            &[][..],
+            &["null"],
+            &["https://evil.example"],
+            &["http://app.example"],
+            &["https://app.example:8443"],
+            &["https://app.example.evil"],
+            &["wss://app.example"],
+            &["https://app.example/"],
+            &["https://app.example", "https://app.example"],
+        ] {
+            assert_eq!(from(origins), Err(Reason::CrossSite), "{origins:?}");
+        }
     }
 }

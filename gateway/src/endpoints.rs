@@ -97,5 +97,6 @@ fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) ->
         csrf,
         target: Target::Endpoint(endpoint),
         token: None,
+        websocket: false,
     })
 }

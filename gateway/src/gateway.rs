@@ -92,7 +92,7 @@ async fn judge<'live>(
     }
     let caller = caller?;
     record.note(&caller);
-    csrf::check(inbound, route.csrf, &caller, &live.origin)?;
+    csrf::check(inbound, route, &caller, &live.origin)?;
     let permit = policy::decide(route, caller, inbound)?;
     // Answers of public routes may be kept by caches, and must then clear nobody's cookie.
     record.clear_session &= matches!(permit.target(), Target::Endpoint(_));

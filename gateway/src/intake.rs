@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -213,7 +213,10 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a Heade
 /// Whether a browser is loading a page into a tab: the only kind of request that is ever sent to the provider
 /// (requirements SI-11, SI-12). Frames, prefetches, scripts and everything else get a 401 they can understand.
 pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    if method != Method::GET || headers.contains_key(&SEC_PURPOSE) {
+    // What opens a WebSocket shows no page.
+    let opens_socket =
+        || headers.get(UPGRADE).is_some_and(|other| other.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if method != Method::GET || headers.contains_key(&SEC_PURPOSE) || opens_socket() {
         return false;
     }
     let (mode, destination) = (headers.get(&SEC_FETCH_MODE), headers.get(&SEC_FETCH_DEST));
@@ -358,6 +361,7 @@ mod tests {
         assert!(!navigation(Method::GET, &[(mode, "navigate"), (dest, "iframe"), html]));
         assert!(!navigation(Method::GET, &[(mode, "no-cors"), (dest, "image"), html]));
         assert!(!navigation(Method::GET, &[(mode, "cors"), html]));
+        assert!(!navigation(Method::GET, &[("upgrade", "websocket"), html]));
         assert!(!navigation(
             Method::GET,
             &[("sec-purpose", "prefetch"), (mode, "navigate"), (dest, "document")]

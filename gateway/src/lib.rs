@@ -30,6 +30,7 @@ pub mod pages;
 pub mod policy;
 pub mod respond;
 pub mod routing;
+pub mod websocket;
 // I/O: the provider, tokens, upstreams, files.
 pub mod files;
 pub mod oidc;

@@ -23,6 +23,7 @@ use crate::stop::causes;
 use crate::tokens::Tokens;
 use crate::upstream::Upstream;
 use crate::upstream::deadline::Deadlines;
+use crate::upstream::vigil::Vigil;
 
 /// One generation of the running configuration and the state that belongs to it. Never changed, only replaced.
 pub struct Live {
@@ -109,6 +110,8 @@ pub struct Worker {
     pub access: AccessLog,
     /// The time-outs of its upstreams.
     deadlines: Rc<Deadlines>,
+    /// The sessions behind what its upstreams keep open.
+    vigil: Rc<Vigil>,
 }
 
 impl Worker {
@@ -118,15 +121,17 @@ impl Worker {
         upstreams: Vec<Upstream>,
         access: AccessLog,
         deadlines: Rc<Deadlines>,
+        vigil: Rc<Vigil>,
     ) -> Self {
-        Self { live, upstreams, ids: RequestIds::new(), access, deadlines }
+        Self { live, upstreams, ids: RequestIds::new(), access, deadlines, vigil }
     }
 
-    /// What is due every [`crate::upstream::deadline::TICK`]: lines leave, and upstreams that were too slow are given
-    /// up.
+    /// What is due every [`crate::upstream::deadline::TICK`]: lines leave, upstreams that were too slow are given up, and
+    /// what stayed open for a session that is over is closed.
     pub fn tick(&self, now: Instant) {
         self.access.flush();
         self.deadlines.tick(now);
+        self.vigil.check();
     }
 
     /// The snapshot. One request reads it once.

@@ -32,6 +32,11 @@ impl<'live> Permit<'live> {
         &self.caller
     }
 
+    /// Whether the route lets a WebSocket be opened.
+    pub fn takes_websockets(&self) -> bool {
+        self.route.websocket
+    }
+
     /// The session and the access token to attach, on a route that has one.
     pub fn token(&self) -> Option<(&Arc<Session>, &'live Arc<TokenSpec>)> {
         self.caller.session().zip(self.route.token.as_ref())
@@ -84,6 +89,7 @@ mod tests {
             csrf: Csrf::Origin,
             target: Target::Upstream(0),
             token: None,
+            websocket: false,
         }
     }
 

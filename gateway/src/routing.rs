@@ -29,6 +29,8 @@ pub struct Route {
     pub target: Target,
     /// The access token to attach.
     pub token: Option<Arc<TokenSpec>>,
+    /// Whether a WebSocket may be opened through it.
+    pub websocket: bool,
 }
 
 impl Route {
@@ -298,6 +300,7 @@ mod tests {
             csrf: Csrf::Origin,
             target: Target::Files(0),
             token: None,
+            websocket: false,
         })
     }
 

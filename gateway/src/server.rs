@@ -22,6 +22,7 @@ use crate::access::log::{AccessLog, Sink};
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
 use crate::upstream::deadline::Deadlines;
+use crate::upstream::vigil::Vigil;
 use crate::upstream::{self, Forwarded, Upstream};
 
 pub use launch::{SessionsError, launch};
@@ -174,9 +175,12 @@ fn spawn_worker(
         let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.servers).any(|server| server.https);
         let tls = needs_tls.then(upstream::connect::tls_connector);
         let deadlines = Rc::new(Deadlines::new(Instant::now()));
-        let upstream = |settings| Upstream::new(settings, &forwarded, tls.clone(), Rc::clone(&deadlines));
+        let vigil = Rc::new(Vigil::new(live.clock.clone(), Arc::clone(&live.sessions)));
+        let upstream = |settings| {
+            Upstream::new(settings, &forwarded, tls.clone(), Rc::clone(&deadlines), Rc::clone(&vigil))
+        };
         let upstreams = upstreams.into_iter().map(upstream).collect();
-        let worker = Worker::new(live, upstreams, AccessLog::new(access), deadlines);
+        let worker = Worker::new(live, upstreams, AccessLog::new(access), deadlines, vigil);
         runtime.block_on(connection::serve(Rc::new(worker), sockets, stopping, capacity));
     })?;
     built.recv().map_err(io::Error::other)??;

@@ -4,15 +4,19 @@
 pub mod connect;
 pub mod deadline;
 pub mod headers;
+mod tunnel;
+pub mod vigil;
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use hyper::upgrade::OnUpgrade;
 use tokio_rustls::TlsConnector;
 
 use crate::body::pooled::{IdlePool, Pooled};
@@ -20,12 +24,15 @@ use crate::body::{Body, Progress};
 use crate::intake::{Inbound, Peer};
 use crate::origin::Origin;
 use crate::policy::Permit;
+use crate::session::Session;
 use crate::session::cookie::Cookies;
 use crate::stop::{Reason, Stop, Whose};
+use crate::websocket::Handshake;
 
 use deadline::Deadlines;
 pub use headers::Forwarded;
 use headers::Outgoing;
+use vigil::Vigil;
 
 /// A resolved `[upstreams.NAME]` section.
 #[derive(Clone, Debug)]
@@ -61,6 +68,7 @@ pub struct Upstream {
     forwarded: Forwarded,
     tls: Option<TlsConnector>,
     deadlines: Rc<Deadlines>,
+    vigil: Rc<Vigil>,
 }
 
 /// One server's connections, and its name as this worker's own copy: a reference count that all workers changed would
@@ -77,16 +85,18 @@ impl Upstream {
         forwarded: &Forwarded,
         tls: Option<TlsConnector>,
         deadlines: Rc<Deadlines>,
+        vigil: Rc<Vigil>,
     ) -> Self {
         let servers = settings.servers.iter();
         let servers = servers
             .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
             .collect();
         let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
-        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines }
+        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil }
     }
 
-    /// Forwards a permitted request and returns the answer as it begins to arrive.
+    /// Forwards a permitted request and returns the answer as it begins to arrive. What would stay open after that, a
+    /// WebSocket or an event stream, ends with the session that it was asked for with.
     pub async fn forward(
         &self,
         inbound: Inbound,
@@ -98,30 +108,57 @@ impl Upstream {
     ) -> Result<Response<Body>, Stop> {
         let turn = self.next.get() % self.servers.len();
         self.next.set(turn + 1);
+        let handshake = if permit.takes_websockets() { Handshake::of(&inbound) } else { None };
         let Inbound { mut parts, mut body, request_id, .. } = inbound;
-        let outgoing = Outgoing {
-            host: &self.servers[turn].host,
-            authorization,
-            client: &peer.value,
-            forwarded: &self.forwarded,
-            request_id,
-        };
+        let host = &self.servers[turn].host;
+        let forwarded = &self.forwarded;
+        let outgoing = Outgoing { host, authorization, client: &peer.value, forwarded, request_id };
         headers::towards_upstream(&mut parts.headers, cookies, outgoing);
+        if let Some(handshake) = &handshake {
+            handshake.ask(&mut parts.headers);
+        }
         parts.version = Version::HTTP_11;
+        let client = parts.extensions.remove::<OnUpgrade>();
         let progress = body.watch();
         let exchange = self.exchange(turn, Request::from_parts(parts, body));
-        let (response, pooled) = self.in_time(progress, exchange).await?;
-        // Nobody asked for another protocol: what follows on this connection is not HTTP (requirement H1-09).
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let cause = "an unsolicited 101 Switching Protocols";
-            return Err(Stop::failed(Whose::Upstream, Reason::UpstreamBroken, cause));
-        }
+        let (mut response, pooled) = self.in_time(progress, exchange).await?;
+        let switched = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            Some(switch(handshake, client, &mut response)?)
+        } else {
+            None
+        };
         let (mut parts, body) = response.into_parts();
         parts.version = Version::HTTP_11;
-        let signed_in = permit.caller().session().is_some();
-        headers::towards_client(&mut parts.headers, cookies, signed_in, &self.servers[turn].host, origin)
+        let session = permit.caller().session();
+        headers::towards_client(&mut parts.headers, cookies, session.is_some(), host, origin)
             .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
-        Ok(Response::from_parts(parts, Body::from_upstream(body, pooled)))
+        let body = match switched {
+            Some(switched) => {
+                switched.handshake.answer(&mut parts.headers);
+                self.tunnel(switched, session)
+            }
+            None => self.bound(Body::from_upstream(body, pooled), session, &parts.headers),
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// The tunnel that the client's connection becomes. The upstream's serves no other request.
+    fn tunnel(&self, switched: Switched, session: Option<&Arc<Session>>) -> Body {
+        let around =
+            tunnel::Surroundings { deadlines: Rc::clone(&self.deadlines), vigil: Rc::clone(&self.vigil) };
+        let Switched { client, upstream, .. } = switched;
+        Body::Tunnel(Box::pin(tunnel::run(client, upstream, session.cloned(), around)))
+    }
+
+    /// An answer's body; an event stream is bound to its session. Only answers without a length can be one, so all others
+    /// are not even looked at.
+    fn bound(&self, body: Body, session: Option<&Arc<Session>>, headers: &HeaderMap) -> Body {
+        match session {
+            Some(session) if body.size_hint().exact().is_none() && headers::is_event_stream(headers) => {
+                body.until(Box::pin(self.vigil.end_of(Arc::clone(session))))
+            }
+            _ => body,
+        }
     }
 
     /// Waits for the answer's head. The time-out starts anew while the client is still sending its body.
@@ -173,6 +210,29 @@ impl Upstream {
             Err(elapsed) => Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, elapsed)),
         }
     }
+}
+
+/// Both sides agreed to speak WebSocket.
+struct Switched {
+    handshake: Handshake,
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+}
+
+/// An upstream's 101 is taken only from one that was asked and that shows it read the question: what would follow on
+/// this connection otherwise is neither HTTP nor what the client expects (requirements H1-08, H1-09).
+fn switch(
+    handshake: Option<Handshake>,
+    client: Option<OnUpgrade>,
+    response: &mut Response<Incoming>,
+) -> Result<Switched, Stop> {
+    let broken = |cause| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, cause);
+    let asked = handshake.zip(client);
+    let (handshake, client) = asked.ok_or_else(|| broken("an unsolicited 101 Switching Protocols"))?;
+    if !handshake.is_answered_by(response.headers()) {
+        return Err(broken("a 101 Switching Protocols that does not answer the WebSocket handshake"));
+    }
+    Ok(Switched { handshake, client, upstream: hyper::upgrade::on(response) })
 }
 
 fn own_copy(value: &HeaderValue) -> HeaderValue {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 39] = [
+const ORDER: [&str; 40] = [
     // vocabulary
     "clock",
     "entropy",
@@ -24,6 +24,7 @@ const ORDER: [&str; 39] = [
     // judgement
     "intake",
     "routing",
+    "websocket",
     "csrf",
     "policy",
     "session/cookie",

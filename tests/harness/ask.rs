@@ -50,6 +50,19 @@ impl Ask {
         Self { own_origin: !matches!(method, "GET" | "HEAD"), ..ask }
     }
 
+    /// What a script of the site sends to open a WebSocket: no header of its own.
+    pub fn websocket(target: &str) -> Self {
+        let ask = Self::bare("GET", target)
+            .set("connection", "keep-alive, Upgrade")
+            .set("upgrade", "websocket")
+            .set("sec-websocket-version", "13")
+            .set("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .set("sec-fetch-mode", "websocket")
+            .set("sec-fetch-dest", "websocket")
+            .set("sec-fetch-site", "same-origin");
+        Self { own_origin: true, ..ask }
+    }
+
     /// A form of the site that a person submits.
     pub fn submit(target: &str, fields: &[(&str, &str)]) -> Self {
         let ask = Self::page(target).set("sec-fetch-site", "same-origin").form(fields);

@@ -14,6 +14,7 @@ use crate::forms::{self, Form};
 use crate::jar::Jar;
 use crate::reply::Reply;
 use crate::secrets::{Kind, Secrets};
+use crate::socket::Socket;
 
 /// The password of the accounts that exist from the start.
 const PASSWORD: &str = "correct-horse-battery";
@@ -94,7 +95,17 @@ impl Browser {
         self.send_to(ask, &url).await
     }
 
-    async fn send_to(&self, mut ask: Ask, url: &Url) -> Reply {
+    /// A script of the site opens a WebSocket.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn open_socket(&self, path: &str) -> Socket {
+        let url = self.resolve(path);
+        Socket::open(&self.dress(Ask::websocket(path), &url), &url).await
+    }
+
+    /// The request with what every request of this browser has.
+    fn dress(&self, mut ask: Ask, url: &Url) -> Ask {
         if ask.own_origin && !ask.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("origin")) {
             ask = ask.header("origin", &self.origin());
         }
@@ -103,6 +114,11 @@ impl Browser {
         {
             ask = ask.header("cookie", &cookies);
         }
+        ask
+    }
+
+    async fn send_to(&self, ask: Ask, url: &Url) -> Reply {
+        let ask = self.dress(ask, url);
         let reply = exchange(&ask, url).await;
         let mut jar = self.jar();
         for cookie in reply.set_cookies() {

@@ -14,6 +14,7 @@
 
 mod ask;
 mod browser;
+mod echo;
 mod forms;
 mod jar;
 mod log;
@@ -23,10 +24,12 @@ mod recorder;
 mod reply;
 mod secrets;
 mod site;
+mod socket;
 mod wire;
 
 pub use ask::Ask;
 pub use browser::{Browser, Visit};
+pub use echo::Echo;
 pub use forms::Form;
 pub use outside::Outside;
 pub use plan::Plan;
@@ -34,4 +37,5 @@ pub use recorder::{Recorder, Seen};
 pub use reply::{Reply, SetCookie};
 pub use secrets::{Kind, Secrets};
 pub use site::{Logs, Site, eventually};
+pub use socket::Socket;
 pub use wire::{Wire, raw};

@@ -28,3 +28,4 @@ mod support; // words that many tests share
 mod tabs; // many sign-ins at once
 mod token_endpoint; // spending the code
 mod tokens; // access tokens and their renewal
+mod websocket; // tunnels, and all that stays open while a session lasts

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::routing::{Csrf, Pattern, Route, RouteTable, Target};
+use http::Method;
+
+use crate::routing::{Csrf, Methods, Pattern, Route, RouteTable, Target};
 use crate::rule::Rule;
 use crate::session::TokenSpec;
 
@@ -62,12 +64,16 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let rule = allow::read(section);
     let target = target(section, known, found);
     let token = token(section, rule.as_ref(), known, found);
+    let websocket = section.flag("websocket", false);
     // What everybody may read, a forged read cannot give away: pages of a public route can be linked to.
     let is_public = rule.as_ref().is_some_and(Rule::is_public);
     let default_csrf = if files || is_public { Csrf::Origin } else { Csrf::Header };
     let csrf =
         check::word(section, "csrf", &[("header", Csrf::Header), ("origin", Csrf::Origin)], default_csrf);
     let (path, methods) = (path?, methods?);
+    if websocket {
+        check_websocket(section, methods);
+    }
     let name = if section.has("methods") { format!("{methods} {path}") } else { path.clone() };
     Some(Route {
         name: name.into(),
@@ -77,7 +83,21 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
         csrf: csrf.unwrap_or(default_csrf),
         target: target.unwrap_or(Target::Files(0)),
         token,
+        websocket,
     })
+}
+
+fn check_websocket(section: &Section<'_>, methods: Methods) {
+    let Some(value) = section.value("websocket") else {
+        return;
+    };
+    if !section.has("upstream") {
+        let help = "remove it, or add `upstream`";
+        section.report().problem(&value.place(), "a WebSocket is opened to an upstream", help);
+    } else if !methods.contains(&Method::GET) {
+        let help = "add \"GET\" to `methods`, or remove `websocket`";
+        section.report().problem(&value.place(), "a WebSocket is opened with GET", help);
+    }
 }
 
 fn target(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<Target> {

@@ -374,6 +374,12 @@ pub(super) const ROUTE: Table = Table {
             "The access token to forward. Needs `upstream`, a rule that does not let everybody in, and servers on `https` or on loopback (or `plain_http`).",
         ),
         key(
+            "websocket",
+            "`true` or `false`",
+            Default("`false`: a request for one is forwarded as an ordinary request"),
+            "With `upstream`: whether a WebSocket may be opened here, by pages of this site only: its `Origin` must be that of `public_url`, whatever `csrf` says. It is closed when the session ends.",
+        ),
+        key(
             "csrf",
             "`\"header\"` or `\"origin\"`",
             Default("`\"header\"` for `upstream`, `\"origin\"` for `files` and for `allow = \"anyone\"`"),

@@ -1,5 +1,6 @@
 //! One worker's accept loop and its connections. Knows HTTP's framing limits, nothing of what requests mean.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::TcpListener as StdListener;
@@ -88,7 +89,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stoppin
     let grace = stopping.borrow().unwrap_or_default();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(grace, drained).await.is_err() && !grace.is_zero() {
-        tracing::warn!(target: "gateway", "requests were still in flight when the grace ended");
+        tracing::warn!(target: "gateway", "requests or WebSockets were still open when the grace ended");
     }
 }
 
@@ -96,9 +97,16 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: R
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let memo = KeyMemo::default();
+    let tunnel = Cell::new(None);
     let service = service_fn(|request| {
-        let (worker, peer, memo) = (&worker, &peer, &memo);
-        async move { Ok::<_, Infallible>(gateway::handle(worker, request, peer, memo).await) }
+        let (worker, peer, memo, tunnel) = (&worker, &peer, &memo, &tunnel);
+        async move {
+            let mut response = gateway::handle(worker, request, peer, memo).await;
+            if let Some(work) = response.body_mut().take_tunnel() {
+                tunnel.set(Some(work));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
     let connection = http1::Builder::new()
@@ -106,7 +114,8 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: R
         .header_read_timeout(HEAD_TIMEOUT)
         // A little above what `intake` admits, so that most excess is answered with its own page and the rest here.
         .max_buf_size(MAX_HEADER_BYTES + MAX_TARGET + 4_096)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let mut listener = None;
     let mut is_leaving = false;
@@ -123,4 +132,8 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: R
         Poll::Ready(())
     })
     .await;
+    // Here, so that a tunnel is a connection like any other: counted, and closed when the grace is over.
+    if let Some(work) = tunnel.take() {
+        work.await;
+    }
 }

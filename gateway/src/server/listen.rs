@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::upstream::connect::KEEPALIVE;
+
 use super::StartError;
 
 /// How many connections may wait to be accepted.
@@ -78,7 +80,25 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
         socket.set_reuse_port(true)?;
     }
     socket.set_nonblocking(true)?;
+    // Accepted connections inherit it, which costs them nothing.
+    socket.set_tcp_keepalive(&KEEPALIVE)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+    use std::net::TcpStream;
+
+    #[test]
+    fn a_client_that_vanishes_is_noticed_by_the_kernel() {
+        let (listener, address) = bind_one(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        listener.set_nonblocking(false).expect("a fresh socket");
+        let _client = TcpStream::connect(address).expect("it listens");
+        let (accepted, _) = listener.accept().expect("a client");
+        assert!(SockRef::from(&accepted).keepalive().expect("a live socket"));
+    }
 }

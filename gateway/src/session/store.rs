@@ -13,6 +13,7 @@ mod record;
 pub mod redis;
 #[cfg(test)]
 mod shared;
+mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upkeep;
@@ -43,6 +44,7 @@ use warm::Warm;
 pub use change::Changed;
 pub use listing::Overview;
 pub use record::Summary;
+pub use standing::Standing;
 
 /// A session that nobody used for this long leaves memory, if it is kept elsewhere too.
 const COOL: Duration = Duration::from_secs(300);

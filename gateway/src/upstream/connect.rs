@@ -3,12 +3,14 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -34,6 +36,11 @@ pub enum ConnectError {
     NoTls,
 }
 
+/// A tunnel may be silent for hours: the kernel asks now and then whether the other side is still there, for clients and
+/// upstreams alike, and reports one that is not within minutes.
+pub const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+
 /// Connects and starts HTTP/1.1. The connection is driven by a task of this worker.
 pub(super) async fn connect(
     server: &Server,
@@ -49,6 +56,7 @@ pub(super) async fn connect(
     };
     // Requests are written whole; waiting for more would only delay them.
     tcp.set_nodelay(true)?;
+    SockRef::from(&tcp).set_tcp_keepalive(&KEEPALIVE)?;
     if !server.https {
         return handshake(TokioIo::new(tcp)).await;
     }
@@ -57,11 +65,13 @@ pub(super) async fn connect(
     handshake(TokioIo::new(tls)).await
 }
 
-async fn handshake<T: Read + Write + Unpin + 'static>(io: T) -> Result<SendRequest<Body>, ConnectError> {
+async fn handshake<T: Read + Write + Unpin + Send + 'static>(
+    io: T,
+) -> Result<SendRequest<Body>, ConnectError> {
     let (sender, connection) = http1::Builder::new().handshake(io).await?;
     tokio::task::spawn_local(async move {
         // Its end shows on the request that was under way, which reports it; an idle connection may end as it likes.
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     });
     Ok(sender)
 }

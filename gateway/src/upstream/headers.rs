@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use request::{Forwarded, Outgoing, towards_upstream};
-pub use response::{BadFraming, towards_client};
+pub use response::{BadFraming, is_event_stream, towards_client};
 
 /// What one pass over a message's header names found. A message has few of the many that matter.
 #[derive(Default)]

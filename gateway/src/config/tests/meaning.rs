@@ -90,6 +90,10 @@ fn routes_lead_where_they_say() {
     );
     assert_eq!((api.methods, &api.path, &*api.name), (Methods::ALL, &Pattern::Prefix("/api".into()), "/api"));
     assert_eq!(api.token.as_deref(), Some(&*config.tokens[0]));
+    assert!(!api.websocket && !files.websocket, "nothing is opened that was not asked for");
+    assert!(
+        good(&GOOD.replace("token = \"read\"", "token = \"read\"\nwebsocket = true")).routes[1].websocket
+    );
     assert!(config.files[0].root.is_absolute());
     let server = &config.upstreams[0].servers[0];
     assert_eq!(

@@ -14,18 +14,23 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// Gateways that share a place and a server key.
-struct Fleet {
+pub(crate) struct Fleet {
     place: Arc<Shared>,
     key: super::super::vault::ServerKey,
 }
 
 impl Fleet {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { place: Arc::default(), key: super::super::vault::ServerKey::generate() }
     }
 
-    fn gateway(&self) -> Store {
+    pub(crate) fn gateway(&self) -> Store {
         self.gateway_with(|settings| settings)
+    }
+
+    /// Takes the place away, or brings it back.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.place.set_down(is_down);
     }
 
     fn gateway_with(&self, edit: impl FnOnce(Settings) -> Settings) -> Store {

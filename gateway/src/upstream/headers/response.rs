@@ -1,7 +1,7 @@
 //! From an upstream's headers to those the client gets: nothing about the connection, nothing that opens this origin to
 //! others, no cookie of ours, no length in doubt (requirements HD-06, HD-13, HD-14, CS-05, TK-11, TK-12, H1-10).
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SERVER, TRANSFER_ENCODING};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
 use crate::intake;
@@ -80,6 +80,15 @@ pub fn towards_client(
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(())
+}
+
+/// Whether the body is a stream of server-sent events, which ends when somebody ends it (HTML, section 9.2).
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let essence = |kind: &HeaderValue| {
+        let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    };
+    headers.get(CONTENT_TYPE).is_some_and(essence)
 }
 
 /// Only `chunked` was taken off; under any other coding the bytes would go out unlabelled.

@@ -232,3 +232,14 @@ fn an_answer_whose_length_is_in_doubt_is_refused() {
         assert_eq!(client_sees(&[("transfer-encoding", coding)], false), Err(BadFraming), "{coding}");
     }
 }
+
+#[test]
+fn an_event_stream_is_known_by_its_type_alone() {
+    for kind in ["text/event-stream", "Text/Event-Stream; charset=utf-8", "text/event-stream ;x"] {
+        assert!(is_event_stream(&map(&[("content-type", kind)])), "{kind}");
+    }
+    for kind in ["text/event-streams", "application/json; like=text/event-stream", ""] {
+        assert!(!is_event_stream(&map(&[("content-type", kind)])), "{kind}");
+    }
+    assert!(!is_event_stream(&HeaderMap::new()));
+}
