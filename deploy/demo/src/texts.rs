@@ -44,7 +44,7 @@ pub fn session_idle(gateway_toml: &str, idle: &str) -> anyhow::Result<String> {
 
 /// A gateway configuration whose sessions end with the process. The development provider forgets as it stops what it
 /// granted: sessions that outlived it would be of no use.
-pub fn sessions_in_memory(gateway_toml: &str) -> anyhow::Result<String> {
+pub(crate) fn sessions_in_memory(gateway_toml: &str) -> anyhow::Result<String> {
     replace_line(gateway_toml, "[session]", "store", "store    = \"memory\"")
 }
 

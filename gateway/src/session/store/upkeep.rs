@@ -53,6 +53,7 @@ impl Store {
     /// Forgets what is over, a slice at a time so that nobody waits for it.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.used.sweep(now);
+        self.warm.clear_dropped();
         loop {
             let due = self.warm.take_due(now, SLICE);
             if due.is_empty() {
@@ -104,7 +105,7 @@ impl Store {
             Place::Durable(_)
                 if session.last_used().plus(COOL) <= now && Arc::strong_count(&session) <= 2 =>
             {
-                self.warm.forget(key);
+                self.warm.drop_idle(&session);
             }
             Place::Durable(_) => self.warm.look_again(key, now.plus(COOL)),
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use papaya::HashMap;
 
@@ -30,9 +30,14 @@ pub(super) struct Warm {
     epochs: AtomicU64,
     /// How many news there were of sessions of each lot.
     news: Box<[AtomicU64]>,
+    /// Sessions that were dropped from the map just when a request may have taken hold of them: it must hear of their
+    /// end all the same.
+    dropped: Mutex<Dropped>,
     /// Which sessions to look at when.
     due: Mutex<BTreeMap<i64, Vec<SessionKey>>>,
 }
+
+type Dropped = std::collections::HashMap<SessionKey, Weak<Session>>;
 
 /// A key is a SHA-256 already, and nobody chooses the keys that are inserted: any eight of its bytes are a hash.
 #[derive(Debug, Default)]
@@ -65,6 +70,7 @@ impl Warm {
             epoch: AtomicU64::new(u64::from(is_live)),
             epochs: AtomicU64::new(1),
             news: (0..LOTS).map(|_| AtomicU64::new(0)).collect(),
+            dropped: Mutex::default(),
             due: Mutex::default(),
         }
     }
@@ -115,12 +121,24 @@ impl Warm {
         self.sessions.pin().remove(&key).cloned()
     }
 
+    /// Drops a session that nobody uses; it comes back when somebody does.
+    pub(super) fn drop_idle(&self, session: &Arc<Session>) {
+        self.dropped().insert(session.key(), Arc::downgrade(session));
+        self.forget(session.key());
+    }
+
+    /// Forgets sessions that were dropped and that nobody held.
+    pub(super) fn clear_dropped(&self) {
+        self.dropped().retain(|_, session| session.strong_count() > 0);
+    }
+
     /// Hears the store's news.
     pub(super) fn hear(&self, news: News) {
         match news {
             News::Ended(key) => {
                 self.lot(key).fetch_add(1, Ordering::SeqCst);
-                if let Some(session) = self.forget(key) {
+                let dropped = self.dropped().remove(&key).and_then(|session| session.upgrade());
+                for session in self.forget(key).into_iter().chain(dropped) {
                     session.end();
                 }
             }
@@ -163,6 +181,10 @@ impl Warm {
     fn lot(&self, key: SessionKey) -> &AtomicU64 {
         let [first, second, ..] = *key.as_bytes();
         &self.news[usize::from(u16::from_le_bytes([first, second])) % LOTS]
+    }
+
+    fn dropped(&self) -> MutexGuard<'_, Dropped> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing in here panics while it holds the lock.
