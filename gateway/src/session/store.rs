@@ -2,6 +2,7 @@
 
 pub mod backend;
 mod memory;
+pub mod redis;
 pub mod used;
 
 use std::sync::Arc;
