@@ -119,10 +119,10 @@ impl Store {
     pub fn in_redis(
         settings: Settings,
         redis: redis::settings::Settings,
-        runtime: tokio::runtime::Handle,
+        runtime: &tokio::runtime::Handle,
     ) -> Result<Self, redis::SetupError> {
         let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
-        let redis = redis::Redis::start(redis, &runtime, listener(&warm, &live_since))?;
+        let redis = redis::Redis::start(redis, runtime, listener(&warm, &live_since))?;
         Ok(Self::on(settings, Place::Durable(Durable::Redis(redis)), warm, live_since))
     }
 

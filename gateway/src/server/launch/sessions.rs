@@ -55,7 +55,7 @@ pub(super) fn store(
     Ok(match store {
         Choice::Memory => Store::in_memory(settings),
         Choice::File(path) => Store::in_file(settings, File::open(&path)?),
-        Choice::Redis(redis) => Store::in_redis(settings, *redis, runtime.clone())?,
+        Choice::Redis(redis) => Store::in_redis(settings, *redis, runtime)?,
     })
 }
 

@@ -207,6 +207,33 @@ async fn a_file_conforms_and_outlives_the_store() {
     assert!(is_known(&open(), &id, 1_001).await);
 }
 
+/// A store on a real server, which answers before this returns.
+fn on_redis(server: &redis::testing::Server, settings: Settings) -> Store {
+    let redis = redis::settings::Settings::single(&server.url()).expect("an address");
+    let store = Store::in_redis(settings, redis, &tokio::runtime::Handle::current()).expect("usable");
+    redis::testing::until("the server is there", || store.is_ready());
+    store
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_conforms() {
+    let server = redis::testing::Server::start(&[]);
+    conforms(&on_redis(&server, settings())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_on_one_redis_are_one() {
+    let server = redis::testing::Server::start(&[]);
+    let key = super::super::vault::ServerKey::generate();
+    let gateway = || on_redis(&server, Settings { vault: Vault::new(&key, &[]), ..settings() });
+    let (one, two) = (gateway(), gateway());
+    let (id, session) = one.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    assert!(is_known(&two, &id, 1_001).await && is_warm(&two, &id, 1_001));
+    one.end(&session, Ending::SignedOut).await.expect("there");
+    redis::testing::until("the news is heard", || !is_warm(&two, &id, 1_001));
+    assert!(!is_known(&two, &id, 1_001).await);
+}
+
 #[tokio::test]
 async fn sessions_are_the_same_on_every_gateway() {
     let fleet = Fleet::new();
