@@ -166,6 +166,37 @@ impl Drop for Server {
     }
 }
 
+/// A cluster of one, which is known to its clients as `localhost` and speaks TLS.
+pub(super) fn tls_cluster(authority: &Authority) -> Server {
+    let plain = free_port();
+    let arguments = [
+        "--cluster-enabled",
+        "yes",
+        "--tls-cluster",
+        "yes",
+        "--cluster-announce-hostname",
+        "localhost",
+        "--cluster-preferred-endpoint-type",
+        "hostname",
+        "--port",
+        &plain.to_string(),
+    ];
+    let server = authority.server(&arguments);
+    let client = redis::Client::open(("127.0.0.1", plain)).expect("an address");
+    let mut connection = client.get_connection().expect("it runs");
+    redis::cmd("CLUSTER")
+        .arg(&["ADDSLOTSRANGE", "0", "16383"])
+        .exec(&mut connection)
+        .expect("no slot is taken");
+    let mut info = || redis::cmd("CLUSTER").arg("INFO").query::<String>(&mut connection).expect("it answers");
+    let deadline = Instant::now() + PATIENCE;
+    while !info().contains("cluster_state:ok") {
+        assert!(Instant::now() < deadline, "the cluster is not whole");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server
+}
+
 /// A port that is free, and so is the one by which it would talk to the rest of a cluster.
 fn free_port() -> u16 {
     loop {
@@ -226,22 +257,12 @@ impl Authority {
         std::fs::read(self.path("ca.pem")).expect("openssl wrote it")
     }
 
-    /// A server that speaks TLS only.
-    pub(super) fn server(&self) -> Server {
+    /// A server that speaks TLS.
+    pub(super) fn server(&self, more: &[&str]) -> Server {
         let path = |name| self.path(name).to_string_lossy().into_owned();
         let (certificate, key, ca) = (path("server.pem"), path("server.key"), path("ca.pem"));
-        let arguments = [
-            "--port",
-            "0",
-            "--tls-cert-file",
-            &certificate,
-            "--tls-key-file",
-            &key,
-            "--tls-ca-cert-file",
-            &ca,
-            "--tls-auth-clients",
-            "no",
-        ];
+        let own = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+        let arguments = [&own[..], &["--tls-auth-clients", "no"], more].concat();
         Server::start_with("--tls-port", &arguments, |_| {})
     }
 

@@ -66,7 +66,7 @@ async fn a_user_who_may_do_what_a_gateway_does_suffices() {
 #[tokio::test]
 async fn tls_with_a_private_authority_works_and_nothing_less_does() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let server = authority.server();
+    let server = authority.server(&["--port", "0"]);
     let trusting = |host: &str, pem| Settings {
         tls: Some(Tls { private_ca: Some(pem) }),
         ..Settings::single(&format!("rediss://{host}:{}", server.port)).expect("an address")

@@ -1,6 +1,7 @@
 //! A cluster of three masters does what one server does.
 
-use super::super::testing::cluster;
+use super::super::settings::Tls;
+use super::super::testing::{Authority, cluster, tls_cluster};
 use super::*;
 
 #[tokio::test]
@@ -49,4 +50,20 @@ async fn a_cluster_that_is_down_is_noticed_and_found_again() {
     nodes.iter_mut().for_each(Server::restart);
     gateway.hears(News::Live).await;
     eventually("it works again", async || gateway.redis.create(new_key(), &session()).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_reached_by_tls_with_a_private_authority_alone() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let server = tls_cluster(&authority);
+    let trusting = |pem| Settings {
+        tls: Some(Tls { private_ca: Some(pem) }),
+        ..Settings::cluster(&[format!("rediss://localhost:{}", server.port)]).expect("an address")
+    };
+    let gateway = Gateway::live(trusting(authority.pem())).await;
+    let stored = session();
+    let key = created(&gateway.redis, &stored).await;
+    assert_eq!(load(&gateway.redis, key).await, Some(stored));
+    let refused = Gateway::start(trusting(stranger.pem()));
+    assert!(is_unreachable(&within_a_second(refused.redis.load(key)).await));
 }
