@@ -91,10 +91,22 @@ impl Params {
             .filter(|v| !v.is_empty())
     }
 
+    /// Every value with this name, without the empty ones.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |(found, _)| found == name);
+        named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
     /// The name of a parameter that is there more than once (forbidden by RFC 6749 section 3.1).
     pub(crate) fn repeated(&self) -> Option<&str> {
+        self.repeated_but(&[])
+    }
+
+    /// Like [`Self::repeated`], for a request in which `lists` may be there more than once (RFC 8707, RFC 8693).
+    pub(crate) fn repeated_but(&self, lists: &[&str]) -> Option<&str> {
         let mut seen = std::collections::BTreeSet::new();
-        self.0.iter().map(|(name, _)| name.as_str()).find(|name| !seen.insert(*name))
+        let names = self.0.iter().map(|(name, _)| name.as_str()).filter(|name| !lists.contains(name));
+        names.into_iter().find(|name| !seen.insert(*name))
     }
 }
 
@@ -135,6 +147,9 @@ mod tests {
         assert_eq!(params.repeated(), Some("a"));
         assert_eq!(params.get("b"), None);
         assert_eq!(Params::parse(b"a=1&b=2").repeated(), None);
+        let lists = Params::parse(b"resource=x&a=1&resource=&resource=y");
+        assert_eq!((lists.repeated(), lists.repeated_but(&["resource"])), (Some("resource"), None));
+        assert_eq!(lists.all("resource").collect::<Vec<_>>(), ["x", "y"]);
     }
 
     #[test]

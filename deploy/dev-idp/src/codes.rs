@@ -18,6 +18,8 @@ pub(crate) struct Approval {
     pub(crate) challenge: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) ask: Ask,
+    /// APIs that the request named by `resource`, by client id: the code may be redeemed for any one of them.
+    pub(crate) resources: Vec<String>,
     pub(crate) oid: String,
     pub(crate) sid: String,
     pub(crate) auth_time: i64,
@@ -85,6 +87,7 @@ mod tests {
             challenge: None,
             nonce: None,
             ask: Ask::default(),
+            resources: Vec::new(),
             oid: "o".to_owned(),
             sid: "s".to_owned(),
             auth_time: 0,

@@ -14,6 +14,7 @@ mod http;
 mod id_token;
 mod jwks;
 mod metadata;
+mod pace;
 mod record;
 mod token;
 mod userinfo;
@@ -28,13 +29,14 @@ pub use self::http::HttpFault;
 pub use self::id_token::IdTokenFault;
 pub use self::jwks::JwksFault;
 pub use self::metadata::MetadataFault;
+pub use self::pace::{Hold, When};
 pub use self::record::Seen;
 pub use self::token::TokenFault;
 pub use self::userinfo::UserinfoFault;
 pub use crate::jwt::Members;
 
-pub(crate) use self::http::Outcome;
-pub(crate) use self::token::TokenEdit;
+pub(crate) use self::http::{Outcome, cut_short};
+pub(crate) use self::token::{Denial, Loss, TokenEdit};
 
 use self::active::Active;
 use self::record::Record;
@@ -77,12 +79,14 @@ pub struct Faults {
 struct Inner {
     active: Vec<Active>,
     edits: Edits,
+    pace: pace::Pace,
     record: Record,
 }
 
 #[derive(Clone, Default)]
 struct Edits {
     id_token: Option<JwtEdit>,
+    refreshed_id_token: Option<JwtEdit>,
     access_token: Option<JwtEdit>,
     token_response: Option<BytesEdit>,
     metadata: Option<DocumentEdit>,
@@ -113,11 +117,12 @@ impl Faults {
         self.inner().active.retain(|active| active.fault != fault);
     }
 
-    /// Behaves again: no fault and no closure is left. The record stays.
+    /// Behaves again: no fault, no closure, no delay is left, and nothing is held. The record stays.
     pub fn clear(&self) {
         let mut inner = self.inner();
         inner.active.clear();
         inner.edits = Edits::default();
+        inner.pace = pace::Pace::default();
     }
 
     /// The faults that are set.
@@ -128,6 +133,12 @@ impl Faults {
     /// Changes header and claims of every ID token before it is signed.
     pub fn edit_id_token(&self, edit: impl Fn(&mut Members, &mut Members) + Send + Sync + 'static) {
         self.inner().edits.id_token = Some(Arc::new(edit));
+    }
+
+    /// Changes header and claims of the ID tokens that come with a refresh, and of no others; for these it takes the
+    /// place of [`Self::edit_id_token`].
+    pub fn edit_refreshed_id_token(&self, edit: impl Fn(&mut Members, &mut Members) + Send + Sync + 'static) {
+        self.inner().edits.refreshed_id_token = Some(Arc::new(edit));
     }
 
     /// Changes header and claims of every access token before it is signed.

@@ -1,12 +1,18 @@
 //! Grants: everything that came of one sign-in or one client_credentials request, so that it can be revoked whole.
-//! Refresh tokens rotate; one used twice ends its grant. Knows nothing of HTTP or of how tokens are written.
+//! Refresh tokens rotate (`family`); one used twice ends its grant. Knows nothing of HTTP or of how tokens are written.
 
-use std::collections::HashMap;
+mod family;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
+
+pub use family::Family;
+pub(crate) use family::{Refreshed, Rotated};
+
+use family::Refresh;
 
 use crate::codes::Approval;
 use crate::people::lock;
-use crate::random;
 use crate::scopes::Ask;
 
 /// An access token that this provider gave out, for userinfo and revocation.
@@ -22,12 +28,8 @@ pub(crate) struct Issued {
 struct Grant {
     approval: Approval,
     revoked: bool,
-}
-
-struct Refresh {
-    grant: String,
-    expires: i64,
-    used: bool,
+    /// What became of its refresh tokens.
+    counts: family::Counts,
 }
 
 #[derive(Default)]
@@ -35,18 +37,7 @@ struct Inner {
     grants: HashMap<String, Grant>,
     refresh: HashMap<String, Refresh>,
     access: HashMap<String, Issued>,
-    revoked: std::collections::HashSet<String>,
-}
-
-/// What a refresh token is good for.
-pub(crate) enum Refreshed {
-    /// The grant's id and what was approved.
-    Good(String, Box<Approval>),
-    /// Used before: the grant has just been revoked.
-    Reused,
-    Expired,
-    /// Unknown, revoked, or of another client.
-    Unknown,
+    revoked: HashSet<String>,
 }
 
 /// What was revoked.
@@ -64,47 +55,8 @@ pub(crate) struct Grants(Mutex<Inner>);
 
 impl Grants {
     pub(crate) fn begin(&self, id: &str, approval: Approval) {
-        self.inner().grants.insert(id.to_owned(), Grant { approval, revoked: false });
-    }
-
-    /// A new refresh token for a grant.
-    pub(crate) fn refresh_token(&self, grant: &str, now: i64, lifetime: i64) -> String {
-        let token = random::token();
-        let refresh = Refresh { grant: grant.to_owned(), expires: now + lifetime, used: false };
-        self.inner().refresh.insert(token.clone(), refresh);
-        token
-    }
-
-    /// Looks at a refresh token without using it up; reuse ends the grant.
-    pub(crate) fn look(&self, token: &str, client_id: &str, now: i64) -> Refreshed {
-        let mut inner = self.inner();
-        let Some(refresh) = inner.refresh.get(token) else {
-            return Refreshed::Unknown;
-        };
-        let (id, used, expired) = (refresh.grant.clone(), refresh.used, now >= refresh.expires);
-        let Some(grant) = inner.grants.get_mut(&id) else {
-            return Refreshed::Unknown;
-        };
-        if grant.approval.client_id != client_id || grant.revoked {
-            return Refreshed::Unknown;
-        }
-        if used {
-            grant.revoked = true;
-            return Refreshed::Reused;
-        }
-        if expired {
-            return Refreshed::Expired;
-        }
-        Refreshed::Good(id, Box::new(grant.approval.clone()))
-    }
-
-    /// Uses a refresh token up; false if another request was faster.
-    pub(crate) fn spend(&self, token: &str) -> bool {
-        let mut inner = self.inner();
-        let Some(refresh) = inner.refresh.get_mut(token) else {
-            return false;
-        };
-        !std::mem::replace(&mut refresh.used, true)
+        let grant = Grant { approval, revoked: false, counts: family::Counts::default() };
+        self.inner().grants.insert(id.to_owned(), grant);
     }
 
     pub(crate) fn revoke(&self, grant: &str) {
@@ -133,8 +85,16 @@ impl Grants {
     pub(crate) fn access(&self, token: &str, now: i64) -> Option<Issued> {
         let inner = self.inner();
         let issued = inner.access.get(token)?;
-        let dead = inner.grants.get(&issued.grant).is_some_and(|grant| grant.revoked);
-        (!dead && !inner.revoked.contains(&issued.grant) && issued.expires > now).then(|| issued.clone())
+        (!inner.is_dead(&issued.grant) && issued.expires > now).then(|| issued.clone())
+    }
+
+    /// The grant of an access token that was given out here; `Err` if it was revoked since.
+    pub(crate) fn grant_of(&self, token: &str) -> Result<Option<String>, ()> {
+        let inner = self.inner();
+        match inner.access.get(token) {
+            Some(issued) if inner.is_dead(&issued.grant) => Err(()),
+            issued => Ok(issued.map(|issued| issued.grant.clone())),
+        }
     }
 
     /// RFC 7009: a refresh token ends its grant, an access token ends itself.
@@ -166,61 +126,42 @@ impl Grants {
     }
 }
 
+impl Inner {
+    fn is_dead(&self, grant: &str) -> bool {
+        self.revoked.contains(grant) || self.grants.get(grant).is_some_and(|grant| grant.revoked)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::family::tests::begun;
     use super::*;
-    use crate::faces::Face;
-
-    fn begun() -> (Grants, String) {
-        let grants = Grants::default();
-        let approval = Approval {
-            face: Face::Plain,
-            client_id: "web".to_owned(),
-            redirect_uri: String::new(),
-            challenge: None,
-            nonce: None,
-            ask: Ask::default(),
-            oid: "alice".to_owned(),
-            sid: String::new(),
-            auth_time: 0,
-        };
-        grants.begin("g", approval);
-        let token = grants.refresh_token("g", 0, 100);
-        (grants, token)
-    }
-
-    #[test]
-    fn a_spent_refresh_token_ends_the_whole_grant() {
-        let (grants, first) = begun();
-        assert!(matches!(grants.look(&first, "web", 1), Refreshed::Good(..)));
-        assert!(grants.spend(&first));
-        let second = grants.refresh_token("g", 1, 100);
-        assert!(matches!(grants.look(&first, "web", 2), Refreshed::Reused));
-        assert!(matches!(grants.look(&second, "web", 2), Refreshed::Unknown), "the successor is dead too");
-    }
-
-    #[test]
-    fn only_one_of_two_racing_requests_spends_a_token() {
-        let (grants, token) = begun();
-        assert!(grants.spend(&token));
-        assert!(!grants.spend(&token));
-    }
 
     #[test]
     fn another_client_neither_uses_nor_revokes_a_token() {
         let (grants, token) = begun();
-        assert!(matches!(grants.look(&token, "other", 1), Refreshed::Unknown));
+        assert!(matches!(grants.look(&token, "other", 1, 0), Refreshed::Unknown));
         assert_eq!(grants.revoke_token(&token, "other"), Revoked::NotYours);
-        assert!(matches!(grants.look(&token, "web", 1), Refreshed::Good(..)));
+        assert!(matches!(grants.look(&token, "web", 1, 0), Refreshed::Good(..)));
         assert_eq!(grants.revoke_token(&token, "web"), Revoked::Done);
-        assert!(matches!(grants.look(&token, "web", 1), Refreshed::Unknown));
+        assert!(matches!(grants.look(&token, "web", 1, 0), Refreshed::Unknown));
         assert_eq!(grants.revoke_token("x", "web"), Revoked::Unknown);
     }
 
     #[test]
-    fn a_refresh_token_expires() {
-        let (grants, token) = begun();
-        assert!(matches!(grants.look(&token, "web", 100), Refreshed::Expired));
-        assert!(matches!(grants.look(&token, "web", 99), Refreshed::Good(..)));
+    fn an_access_token_dies_with_its_grant() {
+        let (grants, _) = begun();
+        let issued = Issued {
+            grant: "g".to_owned(),
+            client_id: "web".to_owned(),
+            oid: None,
+            ask: Ask::default(),
+            expires: 100,
+        };
+        grants.issued("a", issued, 0);
+        assert!(grants.access("a", 1).is_some() && grants.grant_of("a") == Ok(Some("g".to_owned())));
+        assert_eq!(grants.grant_of("minted elsewhere"), Ok(None));
+        grants.revoke("g");
+        assert!(grants.access("a", 1).is_none() && grants.grant_of("a").is_err());
     }
 }

@@ -8,7 +8,8 @@
 //! - `discovery`: metadata and keys; `keys`, `jwt`: signing
 //! - `authorize`: a request becomes a journey; `user_flow`, `pages`: the forms on the way; `people`: accounts,
 //!   passcodes, mailbox; `sessions`: single sign-on; `scopes`, `consent`: what is asked and granted
-//! - `token`: codes and refresh tokens become tokens; `codes`, `grants`: what was given out; also userinfo, revocation
+//! - `token`: codes, refresh tokens, other tokens and an app's own word become tokens; `codes`, `grants`: what was given
+//!   out; also userinfo, revocation
 //! - `logout`: sign-out
 //! - [`faults`]: misbehaviour on demand, and the record of requests
 //!
@@ -50,5 +51,6 @@ mod user_flow;
 pub use clock::Clock;
 pub use faces::{Endpoint, Face};
 pub use faults::Faults;
+pub use grants::Family;
 pub use provider::{Mint, MintError, Options, Running, StartError, start, start_with_faults_over_http};
 pub use tenant::{Tenant, TenantError};

@@ -2,6 +2,7 @@
 //! Knows nothing of how any one path answers.
 
 mod dev;
+mod door;
 mod mint;
 mod running;
 mod server;
@@ -134,6 +135,8 @@ async fn start_with(options: Options, faults_over_http: bool) -> Result<Running,
     // Making a key and hashing passwords would hold a runtime thread for too long.
     let prepare = move || Provider::new(tenant, clock, address.port(), faults_over_http);
     let provider = Arc::new(tokio::task::spawn_blocking(prepare).await?);
-    let server = tokio::spawn(server::serve(listener, Arc::clone(&provider)));
-    Ok(Running::new(provider, server))
+    let (orders, received) = tokio::sync::mpsc::channel(1);
+    let door = door::Door::open(listener, address);
+    let server = tokio::spawn(server::serve(door, received, Arc::clone(&provider)));
+    Ok(Running::new(provider, server, orders))
 }

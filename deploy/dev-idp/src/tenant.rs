@@ -32,7 +32,8 @@ pub struct Tenant {
 pub struct WebApi {
     /// Display name.
     pub name: String,
-    /// Application (client) ID: the `aud` of its access tokens.
+    /// Application (client) ID: the `aud` of its access tokens. An API with a client's ID is that client's own: tokens
+    /// for it are what the client may exchange for tokens to APIs further on.
     pub client_id: String,
     /// Application ID URI: the prefix of its scopes.
     pub app_id_uri: String,
@@ -142,6 +143,9 @@ pub struct Lifetimes {
     pub id_token: i64,
     /// Refresh tokens, counted from their own issue.
     pub refresh_token: i64,
+    /// How long a spent refresh token still gives the successor it gave before, for answers that were lost on the way
+    /// (Okta and Auth0 have it as rotation overlap), as long as nobody has used that successor. Zero: not at all.
+    pub refresh_overlap: i64,
     /// Single sign-on in one browser.
     pub session: i64,
     /// One-time passcodes.
@@ -155,6 +159,7 @@ impl Default for Lifetimes {
             access_token: 3600,
             id_token: 3600,
             refresh_token: 86400,
+            refresh_overlap: 0,
             session: 86400,
             passcode: 600,
         }

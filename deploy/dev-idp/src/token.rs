@@ -1,12 +1,16 @@
-//! The token endpoint: who asks (client_auth), for which grant (code, refresh, app), and the answer (issue). Knows
-//! nothing of pages or browsers.
+//! The token endpoint: who asks (client_auth), for which grant (code, refresh, app, exchange, on_behalf_of) and for which
+//! API (target), and the answer (issue). Knows nothing of pages or browsers.
 
 mod app;
 mod client_auth;
 mod code;
+mod exchange;
 mod issue;
+mod on_behalf_of;
+mod presented;
 mod refresh;
 mod revoke;
+mod target;
 mod userinfo;
 
 pub(crate) use client_auth::basic_credentials;
@@ -20,8 +24,12 @@ use serde_json::json;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::faces::Face;
+use crate::faults::{Denial, TokenFault};
 use crate::provider::Provider;
 use crate::random;
+
+/// Parameters that may be there more than once (RFC 8707, section 2; RFC 8693, section 2.1).
+const LISTS: [&str; 2] = ["resource", "audience"];
 
 /// An error answer of the token endpoint (RFC 6749 section 5.2), with the number Entra gives it.
 #[derive(Debug)]
@@ -68,6 +76,13 @@ impl TokenError {
         }
     }
 
+    /// A fault asked for this error. Only Entra says a suberror.
+    fn of_fault(denial: &Denial, face: Face) -> Self {
+        let status = StatusCode::from_u16(denial.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let suberror = denial.suberror.filter(|_| face == Face::Entra);
+        Self { status, suberror, ..Self::new(denial.error, denial.aadsts, denial.description) }
+    }
+
     pub(crate) fn into_answer(self, provider: &Provider, face: Face, call: &Call) -> Answer {
         let mut body = match face {
             Face::Plain => json!({"error": self.error, "error_description": self.description}),
@@ -89,7 +104,7 @@ impl TokenError {
         if self.status == StatusCode::UNAUTHORIZED && call.headers.contains_key(header::AUTHORIZATION) {
             answer::set(&mut answer, header::WWW_AUTHENTICATE, "Basic realm=\"dev-idp\", charset=\"UTF-8\"");
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             answer::set(&mut answer, header::RETRY_AFTER, "7");
         }
         answer
@@ -112,10 +127,12 @@ pub(crate) fn token(provider: &Provider, face: Face, call: &Call) -> Answer {
 fn answer_to(provider: &Provider, face: Face, call: &Call) -> Result<Answer, TokenError> {
     form_only(call)?;
     let grant_type = call.form.get("grant_type").unwrap_or_default();
-    let edit = provider.faults.on_token(grant_type == "refresh_token");
-    if let Some((status, error, description)) = edit.error() {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        return Err(TokenError { status, ..TokenError::new(error, 90_000, description) });
+    let edit = provider.faults.on_token(grant_type);
+    if edit.has(TokenFault::ConsentRequired) {
+        return Err(TokenError::consent_required(face, &["what was asked".to_owned()]));
+    }
+    if let Some(denial) = edit.error() {
+        return Err(TokenError::of_fault(&denial, face));
     }
     let tenant = provider.tenant();
     let client = client_auth::client(&tenant, call)?;
@@ -124,6 +141,9 @@ fn answer_to(provider: &Provider, face: Face, call: &Call) -> Result<Answer, Tok
         "authorization_code" => code::redeem(&request)?,
         "refresh_token" => refresh::refresh(&request)?,
         "client_credentials" => app::app_token(&request)?,
+        // Entra does not have it.
+        exchange::GRANT_TYPE if face == Face::Plain => exchange::exchange(&request)?,
+        on_behalf_of::GRANT_TYPE => on_behalf_of::on_behalf_of(&request)?,
         "" => {
             return Err(TokenError::invalid_request("The grant_type parameter is missing."));
         }
@@ -138,6 +158,9 @@ fn answer_to(provider: &Provider, face: Face, call: &Call) -> Result<Answer, Tok
     let kind = if edit.is_html() { "text/html" } else { "application/json" };
     let mut answer = answer::bytes(StatusCode::OK, kind, edit.finish(response));
     answer::set(&mut answer, header::PRAGMA, "no-cache");
+    if let Some(loss) = edit.loss() {
+        answer.extensions_mut().insert(loss);
+    }
     Ok(answer)
 }
 
@@ -167,7 +190,7 @@ fn form_only(call: &Call) -> Result<(), TokenError> {
     if !call.has_form() {
         return Err(TokenError::invalid_request("The body must be application/x-www-form-urlencoded."));
     }
-    match call.form.repeated() {
+    match call.form.repeated_but(&LISTS) {
         Some(name) => Err(TokenError::invalid_request(format!("The {name} parameter is there twice."))),
         None => Ok(()),
     }

@@ -31,6 +31,7 @@ pub(super) fn code(
         challenge: request.challenge,
         nonce: request.nonce,
         ask: request.ask,
+        resources: request.resources,
         oid: account.oid.clone(),
         sid: session.sid.clone(),
         auth_time: session.auth_time,

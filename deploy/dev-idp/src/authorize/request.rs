@@ -7,7 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::call::Params;
 use crate::faces::Face;
 use crate::scopes::{Ask, ScopeError};
-use crate::tenant::Tenant;
+use crate::tenant::{Client, Tenant};
+
+/// What Entra's v2.0 endpoints say to `resource`: there, scopes name the API.
+pub(crate) const ENTRA_HAS_NO_RESOURCE: &str = "The 'resource' request parameter is not supported.";
 
 /// Where and how an answer goes to the app.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub(crate) struct ReplyTo {
 pub(crate) struct AuthorizeRequest {
     pub(crate) reply: ReplyTo,
     pub(crate) ask: Ask,
+    /// The APIs that `resource` parameters name, by client id (RFC 8707).
+    pub(crate) resources: Vec<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) challenge: Option<String>,
     pub(crate) prompt: Prompt,
@@ -94,7 +99,7 @@ fn reply_to(tenant: &Tenant, face: Face, params: &Params) -> Result<ReplyTo, Rej
 
 fn read_rest(tenant: &Tenant, params: &Params, reply: ReplyTo) -> Result<AuthorizeRequest, Problem> {
     let invalid = |why: String| ("invalid_request", why);
-    if let Some(name) = params.repeated() {
+    if let Some(name) = params.repeated_but(&["resource"]) {
         return Err(invalid(format!("The parameter {name} is there twice.")));
     }
     if params.get("request").is_some() {
@@ -117,11 +122,7 @@ fn read_rest(tenant: &Tenant, params: &Params, reply: ReplyTo) -> Result<Authori
         tenant.client(&reply.client_id).filter(|client| tenant.flow_of(client).is_some()).ok_or_else(
             || ("unauthorized_client", "The application is not associated with a user flow.".to_owned()),
         )?;
-    let ask =
-        Ask::parse(tenant, client, params.get("scope").unwrap_or_default()).map_err(|error| match error {
-            ScopeError::Unknown(_) => ("invalid_scope", error.to_string()),
-            ScopeError::TwoResources | ScopeError::Empty => ("invalid_request", error.to_string()),
-        })?;
+    let (ask, resources) = ask(tenant, client, params, reply.face)?;
     Ok(AuthorizeRequest {
         nonce: params.get("nonce").map(str::to_owned),
         challenge: challenge(params).map_err(invalid)?,
@@ -130,8 +131,24 @@ fn read_rest(tenant: &Tenant, params: &Params, reply: ReplyTo) -> Result<Authori
         login_hint: params.get("login_hint").map(str::to_owned),
         hinted_oid: params.get("id_token_hint").and_then(hinted_oid),
         ask,
+        resources,
         reply,
     })
+}
+
+fn ask(tenant: &Tenant, client: &Client, params: &Params, face: Face) -> Result<(Ask, Vec<String>), Problem> {
+    let resources: Vec<&str> = params.all("resource").collect();
+    if face == Face::Entra && !resources.is_empty() {
+        return Err(("invalid_request", ENTRA_HAS_NO_RESOURCE.to_owned()));
+    }
+    let scope = params.get("scope").unwrap_or_default();
+    let ask = Ask::parse_with(tenant, client, scope, &resources).map_err(|error| match error {
+        ScopeError::Unknown(_) => ("invalid_scope", error.to_string()),
+        ScopeError::UnknownResource(_) => ("invalid_target", error.to_string()),
+        ScopeError::TwoResources | ScopeError::Empty => ("invalid_request", error.to_string()),
+    })?;
+    let apis = resources.iter().filter_map(|uri| tenant.api(uri)).map(|api| api.client_id.clone());
+    Ok((ask, apis.collect()))
 }
 
 /// The PKCE challenge (RFC 7636); `plain`, also by default, is refused.
@@ -252,5 +269,14 @@ mod tests {
         assert_eq!(error(&[("max_age", "-1")]), "invalid_request");
         assert_eq!(error(&[("state", "a"), ("state", "b")]), "invalid_request");
         assert_eq!(error(&[("request", "e30")]), "request_not_supported");
+        assert_eq!(error(&[("resource", "api://nobody")]), "invalid_target");
+    }
+
+    #[test]
+    fn a_request_may_name_several_resources() {
+        let request = read(&[("resource", "api://reports"), ("resource", "api://todo-service")]);
+        let request = request.expect("a right request");
+        assert_eq!(request.ask.to_scp(), "Reports.Read");
+        assert_eq!(request.resources.len(), 2);
     }
 }

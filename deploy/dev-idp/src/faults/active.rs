@@ -8,10 +8,16 @@ use crate::faces::Endpoint;
 pub enum Fault {
     /// In the ID token.
     IdToken(IdTokenFault),
+    /// In the ID token that comes with a refresh, and in no other.
+    RefreshedIdToken(IdTokenFault),
     /// In the answer to any token request.
     Token(TokenFault),
     /// In the answer to refresh_token requests only.
     Refresh(TokenFault),
+    /// In the answer to client_credentials requests only.
+    App(TokenFault),
+    /// In the answer to token exchange and on-behalf-of requests only.
+    Exchange(TokenFault),
     /// In the discovery documents.
     Metadata(MetadataFault),
     /// In the key set.
@@ -22,14 +28,18 @@ pub enum Fault {
     Callback(CallbackFault),
     /// In how an endpoint answers at all.
     Http(Endpoint, HttpFault),
+    /// In how every endpoint and page answers: the whole provider is out of order. `/dev/faults` still answers.
+    Everywhere(HttpFault),
 }
 
 impl Fault {
     /// Every fault there is.
     pub fn all() -> Vec<Self> {
         let mut all: Vec<Self> = IdTokenFault::ALL.iter().map(|fault| Self::IdToken(*fault)).collect();
-        all.extend(TokenFault::ALL.iter().map(|fault| Self::Token(*fault)));
-        all.extend(TokenFault::ALL.iter().map(|fault| Self::Refresh(*fault)));
+        all.extend(IdTokenFault::ALL.iter().map(|fault| Self::RefreshedIdToken(*fault)));
+        for place in [Self::Token, Self::Refresh, Self::App, Self::Exchange] {
+            all.extend(TokenFault::ALL.iter().map(|fault| place(*fault)));
+        }
         all.extend(MetadataFault::ALL.iter().map(|fault| Self::Metadata(*fault)));
         all.extend(JwksFault::ALL.iter().map(|fault| Self::Jwks(*fault)));
         all.extend(UserinfoFault::ALL.iter().map(|fault| Self::Userinfo(*fault)));
@@ -37,6 +47,7 @@ impl Fault {
         for endpoint in Endpoint::ALL {
             all.extend(HttpFault::ALL.iter().map(|fault| Self::Http(endpoint, *fault)));
         }
+        all.extend(HttpFault::ALL.iter().map(|fault| Self::Everywhere(*fault)));
         all
     }
 
@@ -45,12 +56,16 @@ impl Fault {
         match self {
             Self::IdToken(fault) => format!("id-token/{}", fault.name()),
             Self::Token(fault) => format!("token/{}", fault.name()),
+            Self::RefreshedIdToken(fault) => format!("refreshed-id-token/{}", fault.name()),
             Self::Refresh(fault) => format!("refresh/{}", fault.name()),
+            Self::App(fault) => format!("app/{}", fault.name()),
+            Self::Exchange(fault) => format!("exchange/{}", fault.name()),
             Self::Metadata(fault) => format!("metadata/{}", fault.name()),
             Self::Jwks(fault) => format!("jwks/{}", fault.name()),
             Self::Userinfo(fault) => format!("userinfo/{}", fault.name()),
             Self::Callback(fault) => format!("callback/{}", fault.name()),
             Self::Http(endpoint, fault) => format!("http/{}/{}", endpoint.name(), fault.name()),
+            Self::Everywhere(fault) => format!("http/everywhere/{}", fault.name()),
         }
     }
 

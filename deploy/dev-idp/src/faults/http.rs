@@ -73,9 +73,11 @@ pub(crate) enum Outcome {
 }
 
 impl Faults {
-    pub(crate) fn on_request(&self, endpoint: Endpoint, canary: &str) -> Outcome {
+    /// What a request to an endpoint meets, or to a page.
+    pub(crate) fn on_request(&self, endpoint: Option<Endpoint>, canary: &str) -> Outcome {
         let pick = |fault| match fault {
-            Fault::Http(place, fault) if place == endpoint => Some(fault),
+            Fault::Http(place, fault) if Some(place) == endpoint => Some(fault),
+            Fault::Everywhere(fault) => Some(fault),
             _ => None,
         };
         match self.take(pick).first() {
@@ -174,10 +176,24 @@ fn stream(kind: Stream) -> Answer {
 
 /// Says 1,000 bytes, sends two: hyper then cuts the connection.
 fn truncated() -> Answer {
-    let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
-    tokio::spawn(async move { sender.send_data(Bytes::from_static(b"{\"")).await });
-    let mut answer = Response::new(body.boxed_unsync());
+    let mut answer = Response::new(only(Bytes::from_static(b"{\"")));
     answer::set(&mut answer, header::CONTENT_TYPE, "application/json");
     answer::set(&mut answer, header::CONTENT_LENGTH, "1000");
     answer
+}
+
+/// An answer of which the second half never comes.
+pub(crate) async fn cut_short(answer: Answer) -> Answer {
+    let (parts, body) = answer.into_parts();
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut answer = Response::from_parts(parts, only(bytes.slice(..bytes.len() / 2)));
+    answer::set(&mut answer, header::CONTENT_LENGTH, &bytes.len().to_string());
+    answer
+}
+
+/// A body that does not know its length.
+fn only(bytes: Bytes) -> http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible> {
+    let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
+    tokio::spawn(async move { sender.send_data(bytes).await });
+    body.boxed_unsync()
 }

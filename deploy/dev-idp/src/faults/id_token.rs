@@ -187,11 +187,15 @@ faults! {
 
 impl Faults {
     /// The ID token faults that apply now, and the closure.
-    pub(crate) fn on_id_token(&self) -> (Vec<IdTokenFault>, Option<JwtEdit>) {
-        let pick = |fault| {
-            if let Fault::IdToken(fault) = fault { Some(fault) } else { None }
+    pub(crate) fn on_id_token(&self, is_refresh: bool) -> (Vec<IdTokenFault>, Option<JwtEdit>) {
+        let pick = |fault| match fault {
+            Fault::IdToken(fault) => Some(fault),
+            Fault::RefreshedIdToken(fault) if is_refresh => Some(fault),
+            _ => None,
         };
-        (self.take(pick), self.edits().id_token)
+        let edits = self.edits();
+        let refreshed = edits.refreshed_id_token.filter(|_| is_refresh);
+        (self.take(pick), refreshed.or(edits.id_token))
     }
 
     pub(crate) fn on_access_token(&self) -> Option<JwtEdit> {

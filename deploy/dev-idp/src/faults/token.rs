@@ -79,6 +79,16 @@ faults! {
         OmitRefreshToken = "omit-refresh-token",
         /// 400 invalid_grant.
         InvalidGrant = "invalid-grant",
+        /// TK-10: the person must do something: interaction_required, to Entra also basic_action.
+        InteractionRequired = "interaction-required",
+        /// TK-10: the person must consent: consent_required, to Entra invalid_grant with that suberror.
+        ConsentRequired = "consent-required",
+        /// 400 invalid_scope.
+        InvalidScope = "invalid-scope",
+        /// 400 invalid_target.
+        InvalidTarget = "invalid-target",
+        /// 400 unauthorized_client.
+        UnauthorizedClient = "unauthorized-client",
         /// 401 invalid_client.
         InvalidClient = "invalid-client",
         /// 400 invalid_request.
@@ -89,7 +99,35 @@ faults! {
         ServerError = "server-error",
         /// 503 with Retry-After.
         Unavailable = "unavailable",
+        /// 429 with Retry-After.
+        TooMany = "too-many",
+        /// The tokens are made and rotated, but the connection closes before the answer.
+        LoseAnswer = "lose-answer",
+        /// The tokens are made and rotated, but the connection closes in the middle of the answer.
+        CutAnswer = "cut-answer",
     }
+}
+
+/// An error answer that a fault asks for.
+pub(crate) struct Denial {
+    pub(crate) status: u16,
+    pub(crate) error: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) aadsts: u32,
+    pub(crate) suberror: Option<&'static str>,
+}
+
+impl Denial {
+    fn new(status: u16, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description, aadsts: 90_000, suberror: None }
+    }
+}
+
+/// How much of an answer is lost on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    All,
+    Half,
 }
 
 /// The faults of one token response.
@@ -99,10 +137,13 @@ pub(crate) struct TokenEdit {
 }
 
 impl Faults {
-    pub(crate) fn on_token(&self, is_refresh: bool) -> TokenEdit {
+    pub(crate) fn on_token(&self, grant_type: &str) -> TokenEdit {
+        let exchanges = grant_type.starts_with("urn:");
         let pick = |fault| match fault {
             Fault::Token(fault) => Some(fault),
-            Fault::Refresh(fault) if is_refresh => Some(fault),
+            Fault::Refresh(fault) if grant_type == "refresh_token" => Some(fault),
+            Fault::App(fault) if grant_type == "client_credentials" => Some(fault),
+            Fault::Exchange(fault) if exchanges => Some(fault),
             _ => None,
         };
         TokenEdit { faults: self.take(pick), edit: self.edits().token_response }
@@ -114,21 +155,48 @@ impl TokenEdit {
         self.faults.contains(&fault)
     }
 
-    /// The error to answer instead of looking at the request: status, code, description.
-    pub(crate) fn error(&self) -> Option<(u16, &'static str, &'static str)> {
-        self.faults.iter().find_map(|fault| match fault {
-            TokenFault::InvalidGrant => Some((400, "invalid_grant", "This grant is not valid any more.")),
-            TokenFault::InvalidClient => Some((401, "invalid_client", "The client is not known.")),
-            TokenFault::InvalidRequest => Some((400, "invalid_request", "The request is not right.")),
-            TokenFault::HostileError => Some((
-                400,
-                "temporarily_unavailable",
-                "<script>alert(1)</script>\r\nSet-Cookie: x=1\u{1b}[31m",
-            )),
-            TokenFault::ServerError => Some((500, "server_error", "Something broke.")),
-            TokenFault::Unavailable => Some((503, "temporarily_unavailable", "Come back later.")),
-            _ => None,
+    /// The error to answer instead of looking at the request.
+    pub(crate) fn error(&self) -> Option<Denial> {
+        self.faults.iter().find_map(|fault| {
+            Some(match fault {
+                TokenFault::InvalidGrant => {
+                    Denial::new(400, "invalid_grant", "This grant is not valid any more.")
+                }
+                TokenFault::InteractionRequired => Denial {
+                    aadsts: 50_076,
+                    suberror: Some("basic_action"),
+                    ..Denial::new(400, "interaction_required", "The person must prove more.")
+                },
+                TokenFault::InvalidScope => Denial::new(400, "invalid_scope", "That scope is not known."),
+                TokenFault::InvalidTarget => {
+                    Denial::new(400, "invalid_target", "No token is given for that API.")
+                }
+                TokenFault::UnauthorizedClient => {
+                    Denial::new(400, "unauthorized_client", "The client may not use this grant.")
+                }
+                TokenFault::InvalidClient => Denial::new(401, "invalid_client", "The client is not known."),
+                TokenFault::InvalidRequest => {
+                    Denial::new(400, "invalid_request", "The request is not right.")
+                }
+                TokenFault::HostileError => Denial::new(
+                    400,
+                    "temporarily_unavailable",
+                    "<script>alert(1)</script>\r\nSet-Cookie: x=1\u{1b}[31m",
+                ),
+                TokenFault::ServerError => Denial::new(500, "server_error", "Something broke."),
+                TokenFault::Unavailable => Denial::new(503, "temporarily_unavailable", "Come back later."),
+                TokenFault::TooMany => Denial::new(429, "temporarily_unavailable", "Too many requests."),
+                _ => return None,
+            })
         })
+    }
+
+    /// What is lost of the answer on its way.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        if self.has(TokenFault::LoseAnswer) {
+            return Some(Loss::All);
+        }
+        self.has(TokenFault::CutAnswer).then_some(Loss::Half)
     }
 
     /// Whether the response claims to be HTML.
@@ -221,9 +289,13 @@ mod tests {
         let right = TokenEdit { faults: Vec::new(), edit: None }.finish(response());
         for fault in TokenFault::ALL {
             let edit = TokenEdit { faults: vec![*fault], edit: None };
-            let elsewhere = matches!(fault, TokenFault::OmitRefreshToken | TokenFault::ScopeNarrower);
+            let elsewhere = matches!(
+                fault,
+                TokenFault::OmitRefreshToken | TokenFault::ScopeNarrower | TokenFault::ConsentRequired
+            );
+            let is_lost = edit.loss().is_some();
             assert!(
-                edit.finish(response()) != right || edit.error().is_some() || elsewhere,
+                edit.finish(response()) != right || edit.error().is_some() || is_lost || elsewhere,
                 "{}",
                 fault.name()
             );
@@ -231,10 +303,21 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_fault_leaves_code_redemption_alone() {
-        let faults = Faults::default();
-        faults.set(Fault::Refresh(TokenFault::InvalidGrant));
-        assert!(faults.on_token(false).error().is_none());
-        assert!(faults.on_token(true).error().is_some());
+    fn a_fault_of_one_grant_leaves_the_others_alone() {
+        const GRANTS: [&str; 4] = [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        ];
+        let failing = |fault: Fault| {
+            let faults = Faults::default();
+            faults.set(fault);
+            GRANTS.map(|grant| faults.on_token(grant).error().is_some())
+        };
+        assert_eq!(failing(Fault::Token(TokenFault::InvalidGrant)), [true; 4]);
+        assert_eq!(failing(Fault::Refresh(TokenFault::InvalidGrant)), [false, true, false, false]);
+        assert_eq!(failing(Fault::App(TokenFault::InvalidGrant)), [false, false, true, false]);
+        assert_eq!(failing(Fault::Exchange(TokenFault::InvalidGrant)), [false, false, false, true]);
     }
 }

@@ -1,24 +1,29 @@
 //! The handle of a provider that runs. Dropping it stops the provider. Knows nothing of requests.
 
+use std::io;
 use std::sync::Arc;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Provider;
+use super::door::Order;
 use super::mint::{self, Mint, MintError};
 use crate::faces::{Endpoint, Face};
 use crate::faults::Faults;
-use crate::tenant::Tenant;
+use crate::grants::Family;
+use crate::tenant::{Lifetimes, Tenant};
 
 /// A running provider. It stops when this is dropped.
 pub struct Running {
     provider: Arc<Provider>,
     server: JoinHandle<()>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Running {
-    pub(super) fn new(provider: Arc<Provider>, server: JoinHandle<()>) -> Self {
-        Self { provider, server }
+    pub(super) fn new(provider: Arc<Provider>, server: JoinHandle<()>, orders: mpsc::Sender<Order>) -> Self {
+        Self { provider, server, orders }
     }
 
     /// `http://localhost:PORT`.
@@ -74,6 +79,49 @@ impl Running {
     /// Changes the tenant while it runs: grants, redirect URIs, lifetimes. Accounts are made at the start only.
     pub fn edit_tenant(&self, edit: impl FnOnce(&mut Tenant)) {
         self.provider.edit_tenant(edit);
+    }
+
+    /// Changes how long things live, from the next token on.
+    pub fn edit_lifetimes(&self, edit: impl FnOnce(&mut Lifetimes)) {
+        self.provider.edit_tenant(|tenant| edit(&mut tenant.lifetimes));
+    }
+
+    /// What became of the refresh tokens of each sign-in so far, in no order.
+    pub fn refresh_families(&self) -> Vec<Family> {
+        self.provider.grants.families()
+    }
+
+    /// Ends a person's sign-ins at the provider and everything that came of them, as an administrator would; false if
+    /// there is no such person.
+    pub fn revoke(&self, email: &str) -> bool {
+        let Some(account) = self.provider.people.by_email(email) else { return false };
+        self.provider.browsers.end_all(&account.oid);
+        self.provider.grants.revoke_person(&account.oid);
+        true
+    }
+
+    /// Goes away: connections break and new ones are refused, until [`Self::reconnect`]. Nothing is forgotten, and the
+    /// port stays ours.
+    ///
+    /// # Errors
+    /// If the port is lost.
+    pub async fn disconnect(&self) -> io::Result<()> {
+        self.order(Order::Shut).await
+    }
+
+    /// Comes back, with the same keys, sessions and grants.
+    ///
+    /// # Errors
+    /// If the port cannot be listened on.
+    pub async fn reconnect(&self) -> io::Result<()> {
+        self.order(Order::Open).await
+    }
+
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<io::Result<()>>) -> Order) -> io::Result<()> {
+        let gone = || io::Error::other("the provider has stopped");
+        let (done, answer) = oneshot::channel();
+        self.orders.send(order(done)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Replaces the app roles that a person has in one app (client id or Application ID URI); false if there is no

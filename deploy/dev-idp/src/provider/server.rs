@@ -1,4 +1,5 @@
-//! The socket side: accepting, one task per connection, and the table of paths. Knows nothing of what the answers say.
+//! The socket side: accepting, one task per connection, and the table of paths. May go away and come back with all it
+//! knows (`door`). Knows nothing of what the answers say.
 
 use std::sync::Arc;
 
@@ -6,14 +7,15 @@ use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::door::{Door, Order};
 use super::{Provider, dev};
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::faces::{Endpoint, Face};
-use crate::faults::{Outcome, Seen};
+use crate::faults::{Loss, Outcome, Seen, When, cut_short};
 use crate::{authorize, discovery, logout, pages, token, user_flow};
 
 /// The connection is to be closed without an answer.
@@ -22,11 +24,15 @@ use crate::{authorize, discovery, logout, pages, token, user_flow};
 struct Close;
 
 /// Serves until the task is aborted; its connections end with it.
-pub(super) async fn serve(listener: TcpListener, provider: Arc<Provider>) {
+pub(super) async fn serve(mut door: Door, mut orders: mpsc::Receiver<Order>, provider: Arc<Provider>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            Some(order) = orders.recv() => {
+                connections.shutdown().await;
+                door.obey(order);
+            }
+            accepted = door.accept() => match accepted {
                 Ok((socket, _)) => {
                     let provider = Arc::clone(&provider);
                     connections.spawn(connection(socket, provider));
@@ -62,15 +68,34 @@ async fn handle(provider: Arc<Provider>, request: Request<Incoming>) -> Result<A
     let Ok(call) = Call::read(request).await else {
         return Ok(answer::bytes(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", "Too large."));
     };
-    let Some((face, endpoint)) = provider.site.endpoint(&call.path) else {
+    if call.path.starts_with("/dev/faults") {
         return Ok(page(&provider, &call).await);
-    };
-    provider.faults.record(seen(face, endpoint, &call));
-    match provider.faults.on_request(endpoint, &provider.canary) {
-        Outcome::Answer => Ok(protocol(&provider, face, endpoint, &call)),
-        Outcome::Instead(answer) => Ok(*answer),
-        Outcome::Close => Err(Close),
-        Outcome::Hang => std::future::pending().await,
+    }
+    let found = provider.site.endpoint(&call.path);
+    let endpoint = found.map(|(_, endpoint)| endpoint);
+    if let Some((face, endpoint)) = found {
+        provider.faults.record(seen(face, endpoint, &call));
+        provider.faults.pause(endpoint, When::Before).await;
+    }
+    match (provider.faults.on_request(endpoint, &provider.canary), found) {
+        (Outcome::Answer, Some((face, endpoint))) => {
+            let answer = protocol(&provider, face, endpoint, &call);
+            provider.faults.pause(endpoint, When::After).await;
+            on_its_way(answer).await
+        }
+        (Outcome::Answer, None) => Ok(page(&provider, &call).await),
+        (Outcome::Instead(answer), _) => Ok(*answer),
+        (Outcome::Close, _) => Err(Close),
+        (Outcome::Hang, _) => std::future::pending().await,
+    }
+}
+
+/// The answer, or what a fault leaves of it.
+async fn on_its_way(answer: Answer) -> Result<Answer, Close> {
+    match answer.extensions().get::<Loss>() {
+        None => Ok(answer),
+        Some(Loss::All) => Err(Close),
+        Some(Loss::Half) => Ok(cut_short(answer).await),
     }
 }
 

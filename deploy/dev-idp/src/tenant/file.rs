@@ -96,9 +96,9 @@ pub enum TenantError {
         /// Which name.
         name: String,
     },
-    /// A lifetime that is not positive.
-    #[error("lifetimes.{0} must be at least 1 second")]
-    Lifetime(&'static str),
+    /// A lifetime that is too short.
+    #[error("lifetimes.{0} must be at least {1} seconds")]
+    Lifetime(&'static str, i64),
     /// An account that cannot sign in.
     #[error("account \"{email}\": {why}")]
     Account {
@@ -173,6 +173,8 @@ struct WebAppTable {
     post_logout_redirect_uris: Vec<String>,
     #[serde(default)]
     granted_permissions: Vec<String>,
+    #[serde(default)]
+    granted_app_roles: Vec<String>,
     user_flow: String,
 }
 
@@ -218,6 +220,7 @@ struct LifetimesTable {
     access_token: Option<i64>,
     id_token: Option<i64>,
     refresh_token: Option<i64>,
+    refresh_overlap: Option<i64>,
     session: Option<i64>,
     passcode: Option<i64>,
 }
@@ -289,7 +292,7 @@ fn web_app(table: WebAppTable, base_dir: &Path) -> Result<Client, TenantError> {
         redirect_uris: table.redirect_uris,
         post_logout_redirect_uris: table.post_logout_redirect_uris,
         granted_scopes: table.granted_permissions,
-        granted_app_roles: Vec::new(),
+        granted_app_roles: table.granted_app_roles,
         user_flow: Some(table.user_flow),
     })
 }
@@ -354,10 +357,11 @@ fn account(table: AccountTable) -> Result<SeedAccount, TenantError> {
 
 fn lifetimes(table: &LifetimesTable) -> Result<Lifetimes, TenantError> {
     let standard = Lifetimes::default();
-    let pick = |name, given: Option<i64>, standard| match given.unwrap_or(standard) {
-        seconds if seconds >= 1 => Ok(seconds),
-        _ => Err(TenantError::Lifetime(name)),
+    let at_least = |least, name, given: Option<i64>, standard| match given.unwrap_or(standard) {
+        seconds if seconds >= least => Ok(seconds),
+        _ => Err(TenantError::Lifetime(name, least)),
     };
+    let pick = |name, given, standard| at_least(1, name, given, standard);
     Ok(Lifetimes {
         authorization_code: pick(
             "authorization_code",
@@ -367,6 +371,7 @@ fn lifetimes(table: &LifetimesTable) -> Result<Lifetimes, TenantError> {
         access_token: pick("access_token", table.access_token, standard.access_token)?,
         id_token: pick("id_token", table.id_token, standard.id_token)?,
         refresh_token: pick("refresh_token", table.refresh_token, standard.refresh_token)?,
+        refresh_overlap: at_least(0, "refresh_overlap", table.refresh_overlap, standard.refresh_overlap)?,
         session: pick("session", table.session, standard.session)?,
         passcode: pick("passcode", table.passcode, standard.passcode)?,
     })
@@ -382,10 +387,9 @@ fn names_are_unique(tenant: &Tenant) -> Result<(), TenantError> {
         }
         Ok(())
     }
-    unique(
-        "client_id",
-        tenant.clients.iter().map(|c| &*c.client_id).chain(tenant.apis.iter().map(|a| &*a.client_id)),
-    )?;
+    // An API may have a client's ID, and is then that client's own.
+    unique("client_id", tenant.clients.iter().map(|client| &*client.client_id))?;
+    unique("client_id", tenant.apis.iter().map(|api| &*api.client_id))?;
     unique("app_id_uri", tenant.apis.iter().map(|api| &*api.app_id_uri))?;
     unique("user flow", tenant.user_flows.iter().map(|flow| &*flow.name))?;
     unique("account", tenant.accounts.iter().map(|account| &*account.email))?;
@@ -449,7 +453,8 @@ mod tests {
         let tenant = parse(&text, &folder).expect("the shipped tenant is right");
         let web = tenant.client("todo-web").expect("the web app is registered");
         assert!(web.secret.expose().len() >= 40);
-        assert_eq!(web.granted_scopes.len(), 2);
+        assert_eq!((web.granted_scopes.len(), web.granted_app_roles.len()), (4, 1));
+        assert!(tenant.api("api://todo-web").is_some_and(|api| api.client_id == web.client_id));
         assert!(tenant.api("api://todo-service").is_some_and(|api| api.idtyp && api.scopes.len() == 2));
         assert!(!format!("{tenant:?}").contains(web.secret.expose()));
         assert!(!format!("{tenant:?}").contains("correct-horse-battery"));
@@ -490,6 +495,10 @@ mod tests {
         );
         assert!(problem("user_flow = \"sign-up", "user_flow = \"sign-upp").contains("sign-upp"));
         assert!(problem("passcode           = 600", "passcode = 0").contains("lifetimes.passcode"));
+        assert!(
+            problem("refresh_overlap    = 0", "refresh_overlap = -1").contains("lifetimes.refresh_overlap")
+        );
+        assert!(problem("Reports.Read.All\"]", "Reports.Raed.All\"]").contains("Reports.Raed.All"));
         assert!(problem("[\"idtyp\"]", "[\"groups\"]").contains("groups"));
         assert!(problem("bob@example.com", "alice@example.com").contains("twice"));
     }

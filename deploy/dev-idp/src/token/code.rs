@@ -2,10 +2,11 @@
 //! of it is revoked. Knows nothing of how it was earned.
 
 use super::issue::{PersonGrant, person_tokens};
-use super::{Request, TokenError};
+use super::{Request, TokenError, target};
 use crate::codes::{Approval, Redeemed};
 use crate::faults::{Members, TokenFault};
 use crate::random;
+use crate::scopes::Ask;
 
 pub(super) fn redeem(request: &Request<'_>) -> Result<Members, TokenError> {
     let provider = request.provider;
@@ -23,6 +24,7 @@ pub(super) fn redeem(request: &Request<'_>) -> Result<Members, TokenError> {
         Redeemed::Unknown => return Err(TokenError::invalid_grant(70_000, "The code is not valid.")),
     };
     is_allowed(request, &approval)?;
+    let ask = asked(request, &approval)?;
     let gone = || TokenError::invalid_grant(50_034, "The account does not exist.");
     let account = provider.people.by_oid(&approval.oid).ok_or_else(gone)?;
     provider.grants.begin(&id, Approval::clone(&approval));
@@ -32,7 +34,7 @@ pub(super) fn redeem(request: &Request<'_>) -> Result<Members, TokenError> {
         sid: &approval.sid,
         auth_time: approval.auth_time,
         nonce: approval.nonce.as_deref(),
-        ask: &approval.ask,
+        ask: &ask,
     };
     let mut response = person_tokens(request, &grant);
     if approval.ask.offline_access && !request.edit.has(TokenFault::OmitRefreshToken) {
@@ -40,6 +42,25 @@ pub(super) fn redeem(request: &Request<'_>) -> Result<Members, TokenError> {
         response.insert("refresh_token".to_owned(), token.into());
     }
     Ok(response)
+}
+
+/// What the sign-in asked for; or the API that `resource` names now, one of those that the sign-in named (RFC 8707,
+/// section 2.2).
+fn asked(request: &Request<'_>, approval: &Approval) -> Result<Ask, TokenError> {
+    let Some(uri) = target::resource(request)? else {
+        return Ok(approval.ask.clone());
+    };
+    let api = request.tenant.api(uri).ok_or_else(|| target::unknown(uri))?;
+    if approval.ask.api.as_ref() == Some(&api.client_id) {
+        return Ok(approval.ask.clone());
+    }
+    if !approval.resources.contains(&api.client_id) {
+        return Err(target::invalid("The sign-in did not name this resource."));
+    }
+    let openid = approval.ask.openid_names().join(" ");
+    let ask =
+        Ask::parse_with(request.tenant, request.client, &openid, &[uri]).map_err(target::scope_error)?;
+    target::granted(request, &approval.oid, ask)
 }
 
 fn is_allowed(request: &Request<'_>, approval: &Approval) -> Result<(), TokenError> {

@@ -28,6 +28,7 @@ pub(super) struct PersonGrant<'a> {
     pub(super) account: &'a Account,
     pub(super) sid: &'a str,
     pub(super) auth_time: i64,
+    /// Of a sign-in; a refreshed ID token has none.
     pub(super) nonce: Option<&'a str>,
     pub(super) ask: &'a Ask,
 }
@@ -103,7 +104,8 @@ fn id_token(request: &Request<'_>, grant: &PersonGrant<'_>, access_token: &str) 
         claims.insert("at_hash".to_owned(), at_hash(access_token).into());
     }
     let key = provider.keys.current();
-    let (faults, edit) = provider.faults.on_id_token();
+    let is_refresh = request.call.form.get("grant_type") == Some("refresh_token");
+    let (faults, edit) = provider.faults.on_id_token(is_refresh);
     let draft = Draft { header: jwt::header(&key), claims };
     forge::write(draft, &context(request, &key, Some(access_token)), &faults, edit.as_ref())
 }

@@ -2,9 +2,9 @@
 //! how the grant began.
 
 use super::issue::{PersonGrant, person_tokens};
-use super::{Request, TokenError};
+use super::{Request, TokenError, target};
 use crate::faults::{Members, TokenFault};
-use crate::grants::Refreshed;
+use crate::grants::{Refreshed, Rotated};
 use crate::scopes::Ask;
 
 pub(super) fn refresh(request: &Request<'_>) -> Result<Members, TokenError> {
@@ -12,7 +12,9 @@ pub(super) fn refresh(request: &Request<'_>) -> Result<Members, TokenError> {
     let now = provider.clock.now();
     let token = request.required("refresh_token")?;
     let not_valid = || TokenError::invalid_grant(700_082, "The refresh token is not valid or was revoked.");
-    let (id, approval) = match provider.grants.look(token, &request.client.client_id, now) {
+    let lifetimes = request.tenant.lifetimes;
+    let found = provider.grants.look(token, &request.client.client_id, now, lifetimes.refresh_overlap);
+    let (id, approval) = match found {
         Refreshed::Good(id, approval) if approval.face == request.face => (id, approval),
         Refreshed::Expired => {
             return Err(TokenError::invalid_grant(700_082, "The refresh token has expired."));
@@ -25,11 +27,15 @@ pub(super) fn refresh(request: &Request<'_>) -> Result<Members, TokenError> {
     };
     let ask = asked(request, &approval.ask, &approval.oid)?;
     let account = provider.people.by_oid(&approval.oid).ok_or_else(not_valid)?;
-    let keep = request.edit.has(TokenFault::OmitRefreshToken);
-    if !keep && !provider.grants.spend(token) {
-        provider.grants.revoke(&id);
-        return Err(not_valid());
-    }
+    let successor = if request.edit.has(TokenFault::OmitRefreshToken) {
+        provider.grants.kept(&id);
+        None
+    } else {
+        match provider.grants.rotate(token, now, lifetimes.refresh_token, lifetimes.refresh_overlap) {
+            Rotated::Successor(successor) => Some(successor),
+            Rotated::Reused => return Err(not_valid()),
+        }
+    };
     let grant = PersonGrant {
         id: &id,
         account: &account,
@@ -40,25 +46,20 @@ pub(super) fn refresh(request: &Request<'_>) -> Result<Members, TokenError> {
         ask: &ask,
     };
     let mut response = person_tokens(request, &grant);
-    if !keep {
-        let token = provider.grants.refresh_token(&id, now, request.tenant.lifetimes.refresh_token);
-        response.insert("refresh_token".to_owned(), token.into());
+    if let Some(successor) = successor {
+        response.insert("refresh_token".to_owned(), successor.into());
     }
     Ok(response)
 }
 
-/// What this refresh asks for: without `scope`, what the sign-in asked for; with it, also another API, if granted.
+/// What this refresh asks for: without `scope` and `resource`, what the sign-in asked for; with them, also another API,
+/// if granted.
 fn asked(request: &Request<'_>, before: &Ask, oid: &str) -> Result<Ask, TokenError> {
-    let ask = match request.call.form.get("scope") {
-        None => before.clone(),
-        Some(scope) => {
-            let ask = Ask::parse(request.tenant, request.client, scope).map_err(super::app::scope_error)?;
-            if ask.openid && !before.openid {
-                return Err(TokenError::new("invalid_scope", 70_011, "The sign-in did not ask for openid."));
-            }
-            ask
-        }
+    let Some(ask) = target::asked(request, before)? else {
+        return target::granted(request, oid, before.clone());
     };
-    let missing = request.provider.consents.missing(request.tenant, request.client, oid, &ask);
-    if missing.is_empty() { Ok(ask) } else { Err(TokenError::consent_required(request.face, &missing)) }
+    if ask.openid && !before.openid {
+        return Err(TokenError::new("invalid_scope", 70_011, "The sign-in did not ask for openid."));
+    }
+    target::granted(request, oid, ask)
 }

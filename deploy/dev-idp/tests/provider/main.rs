@@ -3,8 +3,11 @@
 mod app;
 mod browser;
 mod consent;
+mod exchange;
 mod faults;
+mod outages;
 mod people;
+mod refresh;
 mod sign_in;
 mod sign_out;
 mod start;
