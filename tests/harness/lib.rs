@@ -14,22 +14,36 @@
 
 mod ask;
 mod browser;
+mod child;
+mod echo;
+mod exchange;
 mod forms;
 mod jar;
+mod load;
 mod log;
 mod outside;
 mod plan;
+mod port;
+mod program;
 mod recorder;
+mod redis;
 mod reply;
 mod secrets;
 mod site;
+pub mod soak;
+mod text;
 mod wire;
 
+pub use self::redis::RedisServer;
 pub use ask::Ask;
 pub use browser::{Browser, Visit};
+pub use echo::Echo;
 pub use forms::Form;
+pub use load::{Load, Pace, Tally, User};
 pub use outside::Outside;
-pub use plan::Plan;
+pub use plan::{Kept, Plan, person};
+pub use port::FreePort;
+pub use program::Program;
 pub use recorder::{Recorder, Seen};
 pub use reply::{Reply, SetCookie};
 pub use secrets::{Kind, Secrets};
