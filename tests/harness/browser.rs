@@ -3,13 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use url::Url;
 
 use crate::ask::Ask;
+use crate::exchange::{exchange, local};
 use crate::forms::{self, Form};
 use crate::jar::Jar;
 use crate::reply::Reply;
@@ -17,7 +14,7 @@ use crate::secrets::{Kind, Secrets};
 use crate::socket::Socket;
 
 /// The password of the accounts that exist from the start.
-const PASSWORD: &str = "correct-horse-battery";
+pub(crate) const PASSWORD: &str = "correct-horse-battery";
 /// Longer chains of redirects or forms are loops.
 const MOST_STEPS: usize = 20;
 
@@ -25,6 +22,8 @@ const MOST_STEPS: usize = 20;
 #[derive(Clone, Debug)]
 pub struct Browser {
     inner: Arc<Inner>,
+    /// Where the site's requests go, if a load balancer sends them elsewhere than the address says.
+    port: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -60,16 +59,10 @@ impl Visit {
     }
 }
 
-/// Path and query.
-fn local(url: &Url) -> String {
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}{query}", url.path())
-}
-
 impl Browser {
     pub(crate) fn new(site: &str, secrets: Arc<Secrets>) -> Self {
         let site = Url::parse(site).expect("the site's address is a URL");
-        Self { inner: Arc::new(Inner { site, jar: Mutex::default(), secrets }) }
+        Self { inner: Arc::new(Inner { site, jar: Mutex::default(), secrets }), port: None }
     }
 
     /// The site's origin.
@@ -104,22 +97,28 @@ impl Browser {
         Socket::open(&self.dress(Ask::websocket(path), &url), &url).await
     }
 
-    /// The request with what every request of this browser has.
-    fn dress(&self, mut ask: Ask, url: &Url) -> Ask {
+    async fn send_to(&self, ask: Ask, url: &Url) -> Reply {
+        let ask = self.dress(ask, url);
+        let reply = exchange(&ask, url, self.port.filter(|_| self.is_site(url))).await;
+        self.keep_cookies(url, &reply);
+        if self.is_site(url) {
+            self.inner.secrets.add_sent(&reply.asked, everything(&reply));
+        }
+        reply
+    }
+
+    /// The request with what browsers add by themselves.
+    pub(crate) fn dress(&self, mut ask: Ask, url: &Url) -> Ask {
         if ask.own_origin && !ask.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("origin")) {
             ask = ask.header("origin", &self.origin());
         }
-        if ask.cookies
-            && let Some(cookies) = self.jar().header(url)
-        {
-            ask = ask.header("cookie", &cookies);
+        match self.jar().header(url) {
+            Some(cookies) if ask.cookies => ask.header("cookie", &cookies),
+            _ => ask,
         }
-        ask
     }
 
-    async fn send_to(&self, ask: Ask, url: &Url) -> Reply {
-        let ask = self.dress(ask, url);
-        let reply = exchange(&ask, url).await;
+    pub(crate) fn keep_cookies(&self, url: &Url, reply: &Reply) {
         let mut jar = self.jar();
         for cookie in reply.set_cookies() {
             jar.take(url, &cookie);
@@ -127,11 +126,12 @@ impl Browser {
                 self.inner.secrets.add(Kind::Cookie, &cookie.value);
             }
         }
-        drop(jar);
-        if self.is_site(url) {
-            self.inner.secrets.add_sent(&reply.asked, everything(&reply));
-        }
-        reply
+    }
+
+    /// A tab of this browser whose requests to the site a load balancer sends to that port.
+    #[must_use]
+    pub fn at(&self, port: u16) -> Self {
+        Self { inner: Arc::clone(&self.inner), port: Some(port) }
     }
 
     /// A script of the site calls the API.
@@ -310,7 +310,8 @@ impl Browser {
     pub fn copy(&self) -> Self {
         let jar = Mutex::new(self.jar().clone());
         let Inner { site, secrets, .. } = &*self.inner;
-        Self { inner: Arc::new(Inner { site: site.clone(), jar, secrets: Arc::clone(secrets) }) }
+        let inner = Inner { site: site.clone(), jar, secrets: Arc::clone(secrets) };
+        Self { inner: Arc::new(inner), port: self.port }
     }
 
     fn jar(&self) -> std::sync::MutexGuard<'_, Jar> {
@@ -333,34 +334,4 @@ fn everything(reply: &Reply) -> Vec<u8> {
     }
     bytes.extend_from_slice(&reply.body);
     bytes
-}
-
-/// One request on a connection of its own.
-pub(crate) async fn exchange(ask: &Ask, url: &Url) -> Reply {
-    let host = url.host_str().unwrap_or_default();
-    let here = host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1";
-    assert!(here && url.scheme() == "http", "{url} is not on this computer");
-    let port = url.port().unwrap_or(80);
-    let asked = format!("{} {url}", ask.method);
-    let stream =
-        TcpStream::connect(("127.0.0.1", port)).await.unwrap_or_else(|error| panic!("{asked}: {error}"));
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a fresh connection");
-    let driver = tokio::spawn(connection);
-    let mut request = http::Request::builder().method(ask.method.as_str()).uri(local(url));
-    if !ask.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        request = request.header("host", format!("{host}:{port}"));
-    }
-    for (name, value) in &ask.headers {
-        request = request.header(name.as_str(), value.as_str());
-    }
-    let request =
-        request.body(Full::new(ask.body.clone())).unwrap_or_else(|error| panic!("{asked}: {error}"));
-    let answer = sender.send_request(request).await.unwrap_or_else(|error| panic!("{asked}: {error}"));
-    let (parts, body) = answer.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map_or_else(|error| panic!("{asked}: {error}"), http_body_util::Collected::to_bytes);
-    driver.abort();
-    Reply { status: parts.status, headers: parts.headers, body, asked }
 }

@@ -1,14 +1,43 @@
 //! How a test's site differs from the shipped one, before it starts. Knows nothing of what a running site can do.
 
-use demo::{Options, Ports};
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use demo::{Options, Ports};
+use dev_idp::tenant::SeedAccount;
+use tempfile::TempDir;
+
+use crate::echo::Echo;
 use crate::site::Site;
+use crate::{secrets, text};
 
 /// How a site differs from the shipped one.
 #[must_use]
 pub struct Plan {
-    options: Options,
+    pub(crate) options: Options,
+    pub(crate) folder: TempDir,
+    pub(crate) gateways: Gateways,
     on_disk: bool,
+}
+
+/// The gateways of a site. All have the site's one address; which of them gets a request is the test's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gateways {
+    /// In this process, on the site's clock.
+    Here(usize),
+    /// Each in a process of its own, on the system's clock.
+    Programs(usize),
+}
+
+/// Where sessions are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// In the gateway's memory.
+    Memory,
+    /// In a file in the site's folder.
+    File,
+    /// In the Redis of that URL.
+    Redis(String),
 }
 
 impl Default for Plan {
@@ -27,7 +56,83 @@ impl Plan {
         let mut options = Options::new(&root);
         options.ports = Ports::ANY;
         options.data = None;
-        Self { options, on_disk: false }
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { options, folder, gateways: Gateways::Here(1), on_disk: false }
+            .store(Kept::Memory)
+            .set("log", "level", "\"trace\"")
+            .set("log", "format", "\"json\"")
+    }
+
+    /// The gateway says little: for tests with so many requests that nobody could read the rest.
+    pub fn quiet(self) -> Self {
+        self.set("log", "level", "\"warn\"").set("log", "access", "false")
+    }
+
+    /// Sets a key of a table of the gateway's configuration, whatever it was.
+    pub fn set(self, table: &'static str, key: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        self.gateway(move |text| text::set(&text, table, key, &value))
+    }
+
+    /// Where sessions are kept; in memory unless said otherwise.
+    pub fn store(self, kept: Kept) -> Self {
+        let value = match kept {
+            Kept::Memory => "\"memory\"".to_owned(),
+            Kept::File => format!("{{ file = \"{}\" }}", self.database().display()),
+            Kept::Redis(url) => format!("{{ redis = \"{url}\" }}"),
+        };
+        self.set("session", "store", value)
+    }
+
+    /// Where [`Kept::File`] keeps sessions.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("sessions.db")
+    }
+
+    /// The gateways' own keys, by names: the first seals, all open. A name stands for the same key in one plan.
+    pub fn keys(self, names: &[&str]) -> Self {
+        let value = server_keys(self.folder.path(), names);
+        self.set("session", "keys", value)
+    }
+
+    /// As many gateways, in this process.
+    pub fn gateways(mut self, count: usize) -> Self {
+        self.gateways = Gateways::Here(count);
+        self
+    }
+
+    /// As many gateways, each in a process of its own: they can be killed. Their clock is the system's and cannot be
+    /// moved.
+    pub fn programs(mut self, count: usize) -> Self {
+        self.options.gateway = false;
+        self.gateways = Gateways::Programs(count);
+        self
+    }
+
+    /// Two APIs that tell whose token they got: `/echo` wants a token of the to-do API, `/reports` one of the reports API,
+    /// `/page` is like `/echo` for people who open it, `/who` wants a session and no token, `/open` nothing.
+    pub fn echo(self, echo: &Echo) -> Self {
+        let mut toml = format!("[upstreams.echo]\nservers = [\"{}\"]\n", echo.url());
+        toml += "[tokens.reports-read]\nscopes = [\"api://reports/Reports.Read\"]\n";
+        toml.extend(
+            ECHO_ROUTES
+                .iter()
+                .map(|(path, rest)| format!("[[routes]]\npath = \"{path}\"\nupstream = \"echo\"\n{rest}\n")),
+        );
+        self.append(toml)
+    }
+
+    /// As many people more, `person-0@example.com` and so on.
+    pub fn people(self, count: usize) -> Self {
+        self.tenant(move |tenant| {
+            tenant.accounts.extend((0..count).map(|number| SeedAccount {
+                email: person(number),
+                name: format!("Person {number}"),
+                password: crate::browser::PASSWORD.to_owned(),
+                oid: None,
+                app_roles: std::collections::BTreeMap::default(),
+            }));
+        })
     }
 
     /// Changes the text of the gateway's configuration.
@@ -102,6 +207,35 @@ impl Plan {
 
     /// Starts it, or says why not.
     pub async fn try_start(self) -> anyhow::Result<Site> {
-        Site::run(self.options, self.on_disk).await
+        let mut plan = self;
+        if plan.on_disk {
+            plan.options.data = Some(plan.folder.path().to_owned());
+        }
+        Site::run(plan).await
     }
+}
+
+const ECHO_ROUTES: [(&str, &str); 5] = [
+    ("/echo", "token = \"todo-read\""),
+    ("/reports", "token = \"reports-read\""),
+    ("/page", "token = \"todo-read\"\ncsrf = \"origin\""),
+    ("/who", ""),
+    ("/open", "allow = \"anyone\""),
+];
+
+/// The address of one of [`Plan::people`].
+pub fn person(number: usize) -> String {
+    format!("person-{number}@example.com")
+}
+
+/// The value of `[session] keys` for keys of these names, whose files are made when they are missing.
+pub(crate) fn server_keys(folder: &Path, names: &[&str]) -> String {
+    let files = names.iter().map(|name| {
+        let path = folder.join(format!("server-{name}.key"));
+        if !path.exists() {
+            fs::write(&path, secrets::random()).expect("a file in the site's folder");
+        }
+        format!("{{ file = \"{}\" }}", path.display())
+    });
+    format!("[{}]", files.collect::<Vec<_>>().join(", "))
 }

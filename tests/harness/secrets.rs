@@ -26,18 +26,30 @@ pub enum Kind {
     Cookie,
     /// A state or a nonce. The browser carries them.
     Attempt,
+    /// A key that gateways seal with.
+    ServerKey,
 }
 
 impl Kind {
     /// Whether no browser may ever be sent it.
     fn stays_on_the_server(self) -> bool {
         match self {
-            Self::AccessToken | Self::RefreshToken | Self::IdToken | Self::Verifier | Self::ClientSecret => {
-                true
-            }
+            Self::AccessToken
+            | Self::RefreshToken
+            | Self::IdToken
+            | Self::Verifier
+            | Self::ClientSecret
+            | Self::ServerKey => true,
             Self::Code | Self::Cookie | Self::Attempt => false,
         }
     }
+}
+
+/// 256 random bits as text.
+pub(crate) fn random() -> String {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Shorter texts are not secrets, and would be found everywhere.
@@ -82,6 +94,15 @@ impl Secrets {
     pub fn of(&self, kind: Kind) -> BTreeSet<String> {
         let known = lock(&self.known);
         known.iter().filter(|(_, found)| **found == kind).map(|(secret, _)| secret.clone()).collect()
+    }
+
+    /// Whether any secret of these kinds stands in bytes that strangers might get hold of, in whatever spelling; says
+    /// which and where.
+    pub fn find(&self, kinds: &[Kind], bytes: &[u8]) -> Option<String> {
+        let known = lock(&self.known);
+        let wanted = known.iter().filter(|(_, kind)| kinds.contains(kind));
+        let (kind, at) = Finder::new(wanted.map(|(secret, kind)| (secret.as_str(), *kind))).find(bytes)?;
+        Some(format!("a secret ({kind:?}) at byte {at}"))
     }
 
     /// The first secret found in a log, with the line it stands in.

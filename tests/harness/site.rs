@@ -4,25 +4,31 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use demo::{Addresses, Options, Stack};
+use demo::{Addresses, Stack};
 use dev_idp::{Endpoint, Faults};
 use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
 use crate::ask::Ask;
-use crate::browser::{self, Browser};
+use crate::browser::Browser;
+use crate::exchange;
 use crate::log::{self, Memory};
-use crate::plan::Plan;
+use crate::plan::{Gateways, Plan, server_keys};
+use crate::program::Program;
 use crate::reply::Reply;
 use crate::secrets::{Kind, Secrets};
-use crate::wire;
+use crate::{text, wire};
 
 /// A running site.
 pub struct Site {
+    /// Gateways besides the stack's own, which is the first.
+    others: Vec<gateway::server::Running>,
+    /// The gateways that are processes; then the stack has none, and there are no others.
+    programs: Vec<Program>,
     stack: Option<Stack>,
     offset: Arc<AtomicI64>,
     secrets: Arc<Secrets>,
@@ -52,22 +58,60 @@ impl Logs {
 }
 
 impl Site {
-    /// Starts a site with these options, and a folder of its own for data if `on_disk`.
-    pub(crate) async fn run(mut options: Options, on_disk: bool) -> anyhow::Result<Self> {
+    /// Starts what was planned.
+    pub(crate) async fn run(plan: Plan) -> anyhow::Result<Self> {
+        let Plan { mut options, folder, gateways, .. } = plan;
         let log = log::shared();
         let log_start = log.len();
-        let folder = tempfile::tempdir()?;
-        if on_disk {
-            options.data = Some(folder.path().to_owned());
-        }
         let access = Memory::default();
         options.access = Arc::new(Mutex::new(access.clone()));
         let offset = Arc::clone(&options.offset);
+        let config = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&config);
+        options.edits.gateway(move |text, _| {
+            written.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&text);
+            Ok(text)
+        });
         let stack = Stack::start(options).await?;
+        let config = config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let secrets = Arc::new(Secrets::default());
-        let site = Self { stack: Some(stack), offset, secrets, access, log_start, folder };
+        let (others, programs) = (Vec::new(), Vec::new());
+        let mut site =
+            Self { others, programs, stack: Some(stack), offset, secrets, access, log_start, folder };
         site.listen_to_provider();
+        match gateways {
+            Gateways::Here(count) => site.launch_others(count, &config)?,
+            Gateways::Programs(count) => site.start_programs(count, &config).await,
+        }
         Ok(site)
+    }
+
+    fn launch_others(&mut self, count: usize, config: &str) -> anyhow::Result<()> {
+        let root = demo::root().expect("the tests run in the checkout");
+        let text = text::set(config, "listen", "http", "\"127.0.0.1:0\"");
+        let text = text::set(&text, "listen", "admin", "\"127.0.0.1:0\"");
+        for number in 2..=count {
+            let config = gateway::config::Config::parse(&text, &format!("gateway-{number}.toml"), &root);
+            let config = config.map_err(|problems| anyhow::anyhow!("{problems}"))?;
+            let clock = gateway::clock::Clock::shifted(Arc::clone(&self.offset));
+            let access = Arc::new(Mutex::new(self.access.clone()));
+            self.others.push(gateway::server::launch(config, clock, access)?);
+        }
+        Ok(())
+    }
+
+    async fn start_programs(&mut self, count: usize, config: &str) {
+        let root = demo::root().expect("the tests run in the checkout");
+        for number in 1..=count {
+            let port = (number == 1).then(|| self.addresses().ports.gateway);
+            self.programs.push(Program::new(number, config, &root, self.folder.path(), port));
+        }
+        for program in &mut self.programs {
+            program.spawn();
+        }
+        for program in &mut self.programs {
+            program.ready().await;
+        }
     }
 
     /// A site as it is shipped.
@@ -87,6 +131,35 @@ impl Site {
     /// If that takes too long.
     pub async fn ready(&self) {
         eventually("the gateway is ready", || async { self.admin("/readyz").await.status == 200 }).await;
+    }
+
+    /// Where a load balancer reaches each gateway; see [`Browser::at`].
+    pub fn ports(&self) -> Vec<u16> {
+        if self.programs.is_empty() {
+            let others = self.others.iter().filter_map(|gateway| Some(gateway.http().first()?.port()));
+            [self.addresses().ports.gateway].into_iter().chain(others).collect()
+        } else {
+            self.programs.iter().map(Program::port).collect()
+        }
+    }
+
+    /// A gateway that is a process, counted from 0.
+    ///
+    /// # Panics
+    /// If the plan did not ask for [`Plan::programs`].
+    pub fn program(&mut self, index: usize) -> &mut Program {
+        &mut self.programs[index]
+    }
+
+    /// What `[session] keys` says for keys of these names, as in [`Plan::keys`].
+    pub fn server_keys(&self, names: &[&str]) -> String {
+        server_keys(self.folder.path(), names)
+    }
+
+    /// The running state of each gateway in this process.
+    pub fn live(&self) -> Vec<&Arc<gateway::live::Live>> {
+        let first = self.programs.is_empty().then(|| self.stack().gateway().live());
+        first.into_iter().chain(self.others.iter().map(gateway::server::Running::live)).collect()
     }
 
     /// The address of a path of the site.
@@ -128,7 +201,7 @@ impl Site {
 
     async fn elsewhere(&self, base: &str, ask: Ask) -> Reply {
         let url = Url::parse(&format!("{base}{}", ask.target)).expect("a path");
-        browser::exchange(&ask, &url).await
+        exchange::exchange(&ask, &url, None).await
     }
 
     /// The provider.
@@ -200,6 +273,7 @@ impl Site {
     /// Stops the site and gives its logs, after the search for secrets.
     pub async fn into_logs(mut self) -> Logs {
         self.gather();
+        self.others.clear();
         if let Some(stack) = self.stack.take() {
             stack.stop().await;
         }
@@ -234,6 +308,12 @@ impl Site {
 
     /// What the provider's record knows.
     fn gather(&self) {
+        for file in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
+            if file.path().extension().is_some_and(|extension| extension == "key") {
+                let key = std::fs::read_to_string(file.path()).unwrap_or_default();
+                self.secrets.add(Kind::ServerKey, &key);
+            }
+        }
         let Some(provider) = self.stack.as_ref().and_then(Stack::provider) else { return };
         let faults = provider.faults();
         let kinds = [
@@ -267,13 +347,14 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.gather();
         // Its last lines are written when it stops.
+        self.others.clear();
         drop(self.stack.take());
         if std::thread::panicking() {
             return;
         }
-        let events = log::shared().bytes(self.log_start);
-        let found =
-            self.secrets.find_in_log(&self.access.bytes(0)).or_else(|| self.secrets.find_in_log(&events));
+        let programs = self.programs.iter().map(|program| program.log().into_bytes());
+        let logs = [self.access.bytes(0), log::shared().bytes(self.log_start)];
+        let found = logs.into_iter().chain(programs).find_map(|log| self.secrets.find_in_log(&log));
         if let Some(found) = found.or_else(|| self.secrets.find_in_sent()) {
             panic!("{found}");
         }

@@ -2,6 +2,7 @@
 //! attacker would. `tests/README.md` says which test shows which requirement.
 
 mod api; // the to-do service, behind and beside the gateway
+mod attempts; // sign-ins that nobody finishes
 mod callback; // the provider's answer
 mod config; // configurations that must not start
 mod consent; // tokens that people must agree to

@@ -106,8 +106,7 @@ async fn the_session_page_shows_listed_claims_and_never_a_token() {
 
 #[tokio::test]
 async fn only_claims_that_the_configuration_lists_are_shown() {
-    let site =
-        Plan::new().replace("store    = \"memory\"", "store = \"memory\"\nclaims = [\"name\"]").start().await;
+    let site = Plan::new().set("session", "claims", "[\"name\"]").start().await;
     let browser = site.signed_in(ALICE).await;
     assert_eq!(browser.session().await["claims"], json!({ "name": "Alice Adams" }));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Ask, Browser, Echo, Plan, Recorder, Site, Wire, eventually};
+use harness::{Ask, Browser, Plan, Recorder, Site, SocketEcho, Wire, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -36,8 +36,8 @@ websocket = true
     )
 }
 
-async fn with_echo() -> (Site, Echo) {
-    let echo = Echo::start().await;
+async fn with_echo() -> (Site, SocketEcho) {
+    let echo = SocketEcho::start().await;
     (Plan::new().append(routes(&echo.url())).start().await, echo)
 }
 

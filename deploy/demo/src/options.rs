@@ -26,6 +26,8 @@ pub struct Options {
     pub faults: bool,
     /// Whether the identity provider is started with the rest; otherwise [`crate::Stack::start_provider`] does it.
     pub provider: bool,
+    /// Whether the gateway is started with the rest. Where it is not, its ports are held free for whoever starts one.
+    pub gateway: bool,
     /// The gateway's access lines.
     pub access: Sink,
     /// Last changes, before anything starts.
@@ -112,6 +114,7 @@ impl Options {
             entra: false,
             faults: false,
             provider: true,
+            gateway: true,
             access: Arc::new(Mutex::new(std::io::stderr())),
             edits: Edits::default(),
             progress: |_| {},

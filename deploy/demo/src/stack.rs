@@ -72,7 +72,7 @@ impl ReservedPorts {
 impl Stack {
     /// Starts everything. A port that is taken is a [`Taken`] at the root of the error.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options { ports, files, data, offset, entra, faults, provider, access, edits, progress } =
+        let Options { ports, files, data, offset, entra, faults, provider, gateway, access, edits, progress } =
             options;
         let Edits { gateway: gateway_edits, todo: todo_edits, tenant: tenant_edits, provider: set_up } =
             edits;
@@ -101,7 +101,6 @@ impl Stack {
             edit(&mut todo, &stack.addresses);
         }
         stack.start_todo(todo).await?;
-        progress("starting the gateway");
         let mut text = read(&files.gateway)?;
         text = texts::move_ports(&text, &ports.moves());
         if entra {
@@ -117,7 +116,10 @@ impl Stack {
         let config = gateway::config::Config::parse(&text, &name, folder)
             .map_err(|problems| anyhow::anyhow!("{problems}"))
             .with_context(|| format!("{name} cannot be used"))?;
-        stack.start_gateway(config, access)?;
+        if gateway {
+            progress("starting the gateway");
+            stack.start_gateway(config, access)?;
+        }
         Ok(stack)
     }
 
@@ -177,9 +179,9 @@ impl Stack {
     /// The running gateway.
     ///
     /// # Panics
-    /// Never: a stack without a gateway is being stopped, and nobody has it any more.
+    /// If [`Options::gateway`] was false.
     pub fn gateway(&self) -> &gateway::server::Running {
-        self.gateway.as_ref().expect("a gateway runs until the stack is stopped")
+        self.gateway.as_ref().expect("the stack was started with a gateway")
     }
 
     /// The identity provider, unless it is stopped.

@@ -35,10 +35,11 @@ export function built(name, profile = 'debug') {
 /**
  * Starts a program. `said(pattern)` resolves with the match once a line of its output fits, and fails when the program
  * ends before.
- * @param {string} program @param {string[]} args @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]
+ * @param {string} program @param {string[]} args
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, listens?: boolean}} [options] `listens`: it reads what `tell` says
  */
-export function start(program, args, { cwd = ROOT, env = process.env } = {}) {
-  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function start(program, args, { cwd = ROOT, env = process.env, listens = false } = {}) {
+  const child = spawn(program, args, { cwd, env, stdio: [listens ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
   running.add(child);
   let output = '';
   const listeners = new Set();
@@ -78,6 +79,10 @@ export function start(program, args, { cwd = ROOT, env = process.env } = {}) {
         listeners.add(look);
         look();
       });
+    },
+    /** Gives it a line to read. @param {string} line */
+    tell(line) {
+      child.stdin.write(`${line}\n`);
     },
     /** Asks it to end, and waits until it has. */
     async stop(signal = 'SIGINT') {

@@ -1,0 +1,124 @@
+/** What every measurement stands on: programs on cores of their own, load, and what the kernel says that it cost. */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism, setPriority } from 'node:os';
+import { join } from 'node:path';
+
+import { eventually, freePort, scratch, start } from '../browser/lib/processes.mjs';
+
+export const CONNECTIONS = 64;
+const TICKS_PER_SECOND = 100; // USER_HZ: what /proc counts in, on every Linux there is
+
+const cores = availableParallelism();
+export const [PROXY_CORE, LOAD_CORE] = cores > 1 ? [0, 1] : [0, 0];
+if (cores === 1) console.log('only one core: the load shares it with the proxy, so latencies mean little');
+
+export const folder = scratch('bench');
+const children = [];
+
+/** Runs a measurement, and ends what it started. @param {() => Promise<void>} measure */
+export async function run(measure) {
+  try {
+    await measure();
+  } finally {
+    await Promise.all(children.map((child) => child.stop('SIGTERM')));
+  }
+}
+
+/** Ends a program with the measurement. */
+export function ends(child) {
+  children.push(child);
+  return child;
+}
+
+/** Load for some seconds: CPU microseconds per request (all, and outside the kernel), requests per second, p99 and maximum in ms. */
+export async function load({ pid, url }, script, seconds, connections = CONNECTIONS) {
+  const before = cpuSeconds(pid);
+  const wrk = pinned(LOAD_CORE, 'wrk', [ '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url]);
+  const [, json] = await wrk.said(/^RESULT (\{.*\})$/m);
+  const after = cpuSeconds(pid);
+  const { requests, microseconds, errors, p99, max } = JSON.parse(json);
+  if (errors > 0 || requests === 0) throw new Error(`${url}: ${errors} errors in ${requests} requests\n${wrk.output}`);
+  const each = (seconds) => (seconds * 1e6) / requests;
+  return { cpu: each(after.all - before.all), own: each(after.own - before.own), rate: (requests * 1e6) / microseconds, requests, p99: p99 / 1000, max: max / 1000 };
+}
+
+/** Starts a program on one core and, where that is allowed, ahead of whatever else this machine does. */
+export function pinned(core, program, args, options = {}) {
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+  const child = ends(start('taskset', ['-c', String(core), program, ...args], { env, ...options }));
+  try {
+    setPriority(child.pid, -15);
+  } catch {
+    // Only root may. The pairs are compared with each other, so the ratio holds all the same, with more spread.
+  }
+  return child;
+}
+
+/** Seconds of processor that a process with all its threads has used: in all, and of those in its own code. */
+function cpuSeconds(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [user, kernel] = [Number(fields[11]), Number(fields[12])];
+  return { all: (user + kernel) / TICKS_PER_SECOND, own: user / TICKS_PER_SECOND };
+}
+
+export async function startNginx(name, core, http) {
+  const port = await freePort();
+  const conf = join(folder, `${name}.conf`);
+  const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${name}-${kind};`);
+  await writeFile(conf, `
+    ${process.getuid() === 0 ? 'user root;' : ''}
+    daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log stderr warn;
+    events { worker_connections 1024; }
+    http {
+      access_log off; keepalive_requests 1000000000; ${temps.join(' ')}
+      ${http(port)}
+    }`);
+  const process_ = pinned(core, 'nginx', ['-e', 'stderr', '-c', conf]);
+  await reachable(`http://127.0.0.1:${port}/`, process_);
+  return { port, process: process_ };
+}
+
+/** nginx's one worker: the child of the process that was started. */
+export async function workerOf(pid) {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+}
+
+/** Waits until an address answers, or its program has ended. */
+export async function reachable(url, process_) {
+  const up = eventually(async () => (await fetch(url)).ok, { what: url });
+  await Promise.race([up, process_.said(/(?!)/)]);
+}
+
+/**
+ * What wrk sends: one of these cookies with each request, at random.
+ * @param {string} name @param {Record<string, string>} headers @param {string[]} cookies
+ */
+export async function writeScript(name, headers, cookies) {
+  const [path, list] = [join(folder, `${name}.lua`), join(folder, `${name}.cookies`)];
+  await writeFile(list, cookies.join('\n'), { mode: 0o600 });
+  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`);
+  await writeFile(path, `${lines.join('\n')}
+local requests = {}
+init = function()
+  for cookie in io.lines(${JSON.stringify(list)}) do
+    wrk.headers['cookie'] = cookie
+    requests[#requests + 1] = wrk.format()
+  end
+end
+request = function() return requests[math.random(#requests)] end
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format('RESULT {"requests":%d,"microseconds":%d,"errors":%d,"p99":%d,"max":%d}\\n', summary.requests,
+    summary.duration, e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(99), latency.max))
+end
+`, { mode: 0o600 });
+  return path;
+}
+
+export function median(numbers) {
+  const sorted = [...numbers].sort((left, right) => left - right);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
