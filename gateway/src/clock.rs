@@ -45,6 +45,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
     }
 
+    /// This moment and so many seconds more; saturates instead of wrapping.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_add(i64::from(seconds)))
+    }
+
     /// This moment less `span`; saturates instead of wrapping.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// One scope token, such as `openid` or `api://todo-service/ToDoList.Read`; compared byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope(String);
 
 /// Why a text is not a scope.
@@ -46,25 +46,32 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Scopes, sorted and without duplicates, so that equal sets are equal values and print alike.
+/// Scopes, sorted and without duplicates, so that equal sets are equal values and print alike. Kept as the text that a
+/// request would hold: sessions have one each, and a tree of strings would take ten times the room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ScopeSet(BTreeSet<Scope>);
+pub struct ScopeSet(Box<str>);
 
 impl ScopeSet {
     /// Whether every scope of `wanted` is here.
     pub fn covers(&self, wanted: &Self) -> bool {
-        wanted.0.is_subset(&self.0)
+        wanted.names().all(|name| self.contains(name))
     }
 
     /// Both sets as one.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0).cloned().collect())
+        Self::of(self.names().chain(other.names()).collect())
+    }
+
+    /// The scopes that are to be kept.
+    #[must_use]
+    pub fn only(&self, is_kept: impl Fn(&str) -> bool) -> Self {
+        Self::of(self.names().filter(|name| is_kept(name)).collect())
     }
 
     /// Each scope, in canonical order.
-    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter()
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|name| !name.is_empty())
     }
 
     /// Whether there is no scope at all.
@@ -74,13 +81,19 @@ impl ScopeSet {
 
     /// Whether `name` is one of the scopes.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|scope| scope.as_str() == name)
+        self.names().any(|known| known == name)
+    }
+
+    /// The only place that makes one: from names that follow the grammar.
+    fn of(names: BTreeSet<&str>) -> Self {
+        Self(Vec::from_iter(names).join(" ").into())
     }
 }
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let scopes: Vec<Scope> = scopes.into_iter().collect();
+        Self::of(scopes.iter().map(Scope::as_str).collect())
     }
 }
 
@@ -89,19 +102,14 @@ impl FromStr for ScopeSet {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Self, ScopeError> {
-        text.split(' ').map(Scope::from_str).collect::<Result<BTreeSet<_>, _>>().map(Self)
+        let names = text.split(' ').map(|name| name.parse::<Scope>().map(|_| name));
+        names.collect::<Result<_, _>>().map(Self::of)
     }
 }
 
 impl fmt::Display for ScopeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, scope) in self.0.iter().enumerate() {
-            if position > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(scope.as_str())?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Pure values and transitions; where sessions are kept is the store's matter, how tokens are got is `tokens`'.
 
 pub mod attempt;
+pub mod claims;
 pub mod cookie;
 pub mod doors;
 pub mod ending;
@@ -18,13 +19,14 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::rule::Facts;
 use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
 
+use claims::Claims;
 use doors::{Door, Doors};
 use vault::DataKey;
 
@@ -50,7 +52,7 @@ pub struct Identity {
     /// The `sub` claim.
     pub subject: String,
     /// Every claim of the ID token that says something about the person; protocol claims are left out.
-    pub claims: Map<String, Value>,
+    pub claims: Claims,
     /// The scopes granted at sign-in.
     pub granted: ScopeSet,
     /// The provider's own name for the sign-in: the ID token's `sid`, if it has one (OpenID Connect Back-Channel Logout
@@ -60,8 +62,10 @@ pub struct Identity {
 
 impl Identity {
     /// What to call the person: `name`, else `preferred_username`, else `email`, else nothing.
-    pub fn display_name(&self) -> Option<&str> {
-        ["name", "preferred_username", "email"].iter().find_map(|claim| self.claims.get(*claim)?.as_str())
+    pub fn display_name(&self) -> Option<String> {
+        let claims = self.claims.to_map();
+        let name = |claim: &&str| claims.get(*claim)?.as_str().map(str::to_owned);
+        ["name", "preferred_username", "email"].iter().find_map(name)
     }
 }
 
@@ -107,9 +111,9 @@ impl Credentials {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// The `User-Agent`, cut to 200 characters.
-    pub agent: String,
+    pub agent: Box<str>,
     /// The address of the other end.
-    pub address: String,
+    pub address: Box<str>,
 }
 
 /// Everything about a session that can change. One immutable value, swapped whole.
@@ -132,10 +136,13 @@ pub struct State {
 pub struct Session {
     key: SessionKey,
     started: Timestamp,
-    lifetimes: Lifetimes,
+    /// Seconds: these are kept a million times.
+    idle: u32,
+    absolute: u32,
+    renewal: u32,
     device: Device,
     /// Locks what is stored of this session; nothing where nothing is.
-    data_key: Option<DataKey>,
+    data_key: Option<Box<DataKey>>,
     state: ArcSwap<State>,
     last_used: AtomicI64,
     /// Whether `last_used` waits to be written down.
@@ -169,7 +176,7 @@ impl Session {
         let (data_key, wrap) = lock.unzip();
         let state = State {
             version: 1,
-            doors: Doors::first(Door { proof: id.proof(), wrap }, now),
+            doors: Doors::first(Door { proof: id.proof(), wrap: wrap.map(Box::new) }, now),
             renewal_due: now.plus(lifetimes.renewal),
             identity: Arc::new(beginning.identity),
             credentials: Arc::new(beginning.credentials),
@@ -189,9 +196,11 @@ impl Session {
         Self {
             key,
             started,
-            lifetimes,
+            idle: seconds(lifetimes.idle),
+            absolute: seconds(lifetimes.absolute),
+            renewal: seconds(lifetimes.renewal),
             device,
-            data_key,
+            data_key: data_key.map(Box::new),
             state: ArcSwap::from_pointee(state),
             last_used: AtomicI64::new(last_used.0),
             unwritten: AtomicBool::new(false),
@@ -232,7 +241,8 @@ impl Session {
 
     /// How long it lives.
     pub fn lifetimes(&self) -> Lifetimes {
-        self.lifetimes
+        let span = |seconds: u32| Duration::from_secs(seconds.into());
+        Lifetimes { idle: span(self.idle), absolute: span(self.absolute), renewal: span(self.renewal) }
     }
 
     /// When it was used last.
@@ -242,12 +252,12 @@ impl Session {
 
     /// When the session ends whatever happens.
     pub fn absolute_end(&self) -> Timestamp {
-        self.started.plus(self.lifetimes.absolute)
+        self.started.plus_seconds(self.absolute)
     }
 
     /// When the session ends if it is not used again.
     pub fn idle_end(&self) -> Timestamp {
-        self.last_used().plus(self.lifetimes.idle).min(self.absolute_end())
+        self.last_used().plus_seconds(self.idle).min(self.absolute_end())
     }
 
     /// Whether the session may be used at `now`.
@@ -282,6 +292,11 @@ impl Session {
     }
 }
 
+/// Whole seconds; no session lives for a century.
+fn seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -290,7 +305,7 @@ pub(crate) mod tests {
         Identity {
             issuer: "http://localhost:3002".into(),
             subject: "alice".into(),
-            claims: Map::new(),
+            claims: Claims::default(),
             granted: ScopeSet::default(),
             provider_session: None,
         }

@@ -107,8 +107,8 @@ impl Filler {
         };
         let identity = identity(self.made);
         let device = Device {
-            agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
-            address: "192.0.2.17".to_owned(),
+            agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+            address: "192.0.2.17".into(),
         };
         let beginning = Beginning { identity, credentials, device };
         let (id, _) = self.runtime.block_on(live.sessions.begin(beginning, now))?;
@@ -147,7 +147,7 @@ fn identity(number: usize) -> Identity {
         issuer: Arc::clone(&ISSUER),
         provider_session: None,
         subject: format!("{number:0>43}"),
-        claims,
+        claims: claims.into(),
         granted: "openid profile email".parse().unwrap_or_default(),
     }
 }

@@ -73,7 +73,8 @@ pub async fn answer(
 /// From where the person signs in, for their own list of sessions.
 fn device(inbound: &Inbound, client: &Peer) -> Device {
     let agent = inbound.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    Device { agent: agent.chars().take(MAX_AGENT).collect(), address: client.text().to_owned() }
+    let agent = agent.chars().take(MAX_AGENT).collect::<String>();
+    Device { agent: agent.into(), address: client.text().into() }
 }
 
 /// The answer's parameters, from the query or the posted form.

@@ -27,11 +27,9 @@ pub fn answer(live: &Live, inbound: &Inbound, permit: &Permit<'_>) -> Result<Res
 
 fn view(live: &Live, session: &Session, now: Timestamp) -> Value {
     let identity = session.identity();
-    let claims: Map<String, Value> = live
-        .shown_claims
-        .iter()
-        .filter_map(|name| Some((name.clone(), identity.claims.get(name)?.clone())))
-        .collect();
+    let known = identity.claims.to_map();
+    let claims: Map<String, Value> =
+        live.shown_claims.iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect();
     json!({
         "signed_in": true,
         "name": identity.display_name(),
@@ -48,7 +46,7 @@ fn tokens(live: &Live, session: &Session, now: Timestamp) -> Vec<Value> {
     let credentials = session.credentials();
     let view = |spec: &std::sync::Arc<crate::session::TokenSpec>| {
         let held = credentials.held(spec).filter(|held| now < held.expires);
-        let scopes: Vec<_> = spec.scopes.iter().map(crate::scope::Scope::as_str).collect();
+        let scopes: Vec<_> = spec.scopes.names().collect();
         json!({
             "name": spec.name,
             "scopes": scopes,

@@ -1,7 +1,7 @@
 //! What an access token is asked to be good for: scopes, `resource`s (RFC 8707) and an audience, as the configuration
 //! says. Knows nothing of whose token it is or how it is got.
 
-use crate::scope::{Scope, ScopeSet};
+use crate::scope::ScopeSet;
 use crate::session::TokenSpec;
 
 /// What an access token is to be good for.
@@ -37,8 +37,8 @@ impl<'a> Ask<'a> {
 }
 
 /// Scopes that ask about the person or the sign-in, not for an API (OpenID Connect Core 1.0, sections 5.4 and 11).
-pub(super) fn is_about_sign_in(scope: &Scope) -> bool {
-    matches!(scope.as_str(), "openid" | "profile" | "email" | "address" | "phone" | "offline_access")
+pub(super) fn is_about_sign_in(scope: &str) -> bool {
+    matches!(scope, "openid" | "profile" | "email" | "address" | "phone" | "offline_access")
 }
 
 #[cfg(test)]

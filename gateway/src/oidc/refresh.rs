@@ -97,8 +97,8 @@ impl Provider {
         if ask.scopes.is_empty() {
             return String::new();
         }
-        let of_sign_in = self.settings.scopes.iter().filter(|scope| is_about_sign_in(scope)).cloned();
-        ask.scopes.union(&of_sign_in.collect()).to_string()
+        let of_sign_in = self.settings.scopes.only(is_about_sign_in);
+        ask.scopes.union(&of_sign_in).to_string()
     }
 
     /// A renewed ID token and what it says of the person, if there is one and it is the same person's (OpenID Connect

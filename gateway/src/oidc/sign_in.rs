@@ -207,7 +207,7 @@ impl Provider {
         let scopes = granted.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let claims = id_token::about_the_person(claims);
-        Identity { issuer, subject, claims, granted: scopes, provider_session }
+        Identity { issuer, subject, claims: claims.into(), granted: scopes, provider_session }
     }
 
     /// The answer's access token, where it is good for exactly what a route asks for and nothing more: a token that
@@ -217,7 +217,7 @@ impl Provider {
         if !self.settings.resources.is_empty() {
             return Vec::new();
         }
-        let for_apis: ScopeSet = scopes.iter().filter(|scope| !is_about_sign_in(scope)).cloned().collect();
+        let for_apis: ScopeSet = scopes.only(|scope| !is_about_sign_in(scope));
         let is_plain = |spec: &TokenSpec| {
             matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient)
                 && spec.resources.is_empty()

@@ -19,7 +19,7 @@ pub struct Door {
     /// What must be shown.
     pub proof: Proof,
     /// The data key, locked with the identifier. Nothing in a gateway whose sessions never leave its memory.
-    pub wrap: Option<Wrap>,
+    pub wrap: Option<Box<Wrap>>,
 }
 
 /// Every identifier that is good at the moment.
@@ -30,9 +30,9 @@ pub struct Doors {
     /// Since when.
     pub since: Timestamp,
     /// Its successor, and when that was sent.
-    pub pending: Option<(Door, Timestamp)>,
+    pub pending: Option<Box<(Door, Timestamp)>>,
     /// Its predecessor, and until when that is good.
-    pub previous: Option<(Door, Timestamp)>,
+    pub previous: Option<Box<(Door, Timestamp)>>,
 }
 
 /// What showing an identifier amounts to.
@@ -57,31 +57,30 @@ impl Doors {
         if self.current.proof == proof {
             return Through::Open;
         }
-        let is =
-            |door: &Option<(Door, Timestamp)>| door.as_ref().is_some_and(|(door, _)| door.proof == proof);
-        if is(&self.pending) {
+        if self.pending.as_ref().is_some_and(|pending| pending.0.proof == proof) {
             return Through::Pending;
         }
-        let is_in_grace = self.previous.as_ref().is_some_and(|(_, until)| now < *until);
-        if is_in_grace && is(&self.previous) { Through::Open } else { Through::Closed }
+        let is_in_grace =
+            self.previous.as_ref().is_some_and(|previous| previous.0.proof == proof && now < previous.1);
+        if is_in_grace { Through::Open } else { Through::Closed }
     }
 
     /// These doors with a new one on its way to the browser.
     #[must_use]
     pub fn with_pending(&self, door: Door, now: Timestamp) -> Self {
-        Self { pending: Some((door, now)), ..self.clone() }
+        Self { pending: Some(Box::new((door, now))), ..self.clone() }
     }
 
     /// These doors now that the browser has shown the new one: it is the current one, and the old one has its grace.
     #[must_use]
     pub fn confirmed(&self, now: Timestamp) -> Self {
-        match self.pending.clone() {
+        match &self.pending {
             None => self.clone(),
-            Some((door, _)) => Self {
-                current: door,
+            Some(pending) => Self {
+                current: pending.0.clone(),
                 since: now,
                 pending: None,
-                previous: Some((self.current.clone(), now.plus(GRACE))),
+                previous: Some(Box::new((self.current.clone(), now.plus(GRACE)))),
             },
         }
     }
@@ -89,14 +88,14 @@ impl Doors {
     /// Whether whoever shows `proof` should be given a new identifier. Only the current door leads there: requests that
     /// are late shall not bring one more.
     pub fn is_renewal_due(&self, proof: Proof, due: Timestamp, now: Timestamp) -> bool {
-        let is_under_way = self.pending.as_ref().is_some_and(|(_, sent)| now < sent.plus(ON_ITS_WAY));
+        let is_under_way = self.pending.as_ref().is_some_and(|pending| now < pending.1.plus(ON_ITS_WAY));
         due <= now && !is_under_way && self.current.proof == proof
     }
 
     /// Every door.
     pub fn all(&self) -> impl Iterator<Item = &Door> {
         let others = [&self.pending, &self.previous];
-        std::iter::once(&self.current).chain(others.into_iter().flatten().map(|(door, _)| door))
+        std::iter::once(&self.current).chain(others.into_iter().flatten().map(|other| &other.0))
     }
 }
 

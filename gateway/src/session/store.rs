@@ -239,7 +239,10 @@ impl Store {
         let session = Session::start(&id, beginning, self.settings.lifetimes, now, lock);
         let reading = self.warm.reading(id.key());
         match &self.place {
-            Place::Memory(catalog) => catalog.insert(id.key(), &self.indexes_of(&session)),
+            Place::Memory(catalog) => {
+                let (person, provider_session) = self.indexes_of(&session);
+                catalog.insert(id.key(), person, provider_session);
+            }
             Place::Durable(durable) => {
                 let stored = record::write(&self.settings.vault, &session, &session.state());
                 durable.create(id.key(), &stored).await?;

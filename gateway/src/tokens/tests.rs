@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::*;
 use crate::oidc::testing::{Canned, Fake};
 use crate::scope::ScopeSet;
+use crate::session::claims::Claims;
 use crate::session::store;
 use crate::session::{Beginning, Credentials, Device, Identity, Lifetimes};
 
@@ -40,7 +41,7 @@ impl Bench {
         let identity = Identity {
             issuer: fake.base.as_str().into(),
             subject: "alice-sub".to_owned(),
-            claims: Map::new(),
+            claims: Claims::default(),
             granted: ScopeSet::default(),
             provider_session: None,
         };

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::*;
 use crate::oidc::testing::{Canned, Fake};
+use crate::session::claims::Claims;
 
 async fn ready() -> (Fake, Arc<Provider>) {
     let fake = Fake::start().await;
@@ -17,7 +18,7 @@ fn identity(fake: &Fake) -> Identity {
     Identity {
         issuer: fake.base.as_str().into(),
         subject: "alice-sub".to_owned(),
-        claims: Map::new(),
+        claims: Claims::default(),
         granted: ScopeSet::default(),
         provider_session: None,
     }

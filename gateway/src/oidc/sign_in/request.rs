@@ -60,7 +60,7 @@ pub(super) fn location(
         )
         .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
     // The library asks for `openid` by itself.
-    let scopes = attempt.scopes.iter().filter(|scope| scope.as_str() != "openid");
+    let scopes = attempt.scopes.names().filter(|scope| *scope != "openid");
     request = request.add_scopes(scopes.map(|scope| Scope::new(scope.to_string())));
     for resource in &settings.resources {
         request = request.add_extra_param("resource", resource.clone());

@@ -111,7 +111,7 @@ impl Store {
             let is_pending = state.doors.try_open(id.proof(), now) == Through::Pending;
             is_pending.then(|| State {
                 doors: state.doors.confirmed(now),
-                renewal_due: now.plus(session.lifetimes.renewal),
+                renewal_due: now.plus(session.lifetimes().renewal),
                 ..state.clone()
             })
         });
@@ -126,8 +126,9 @@ impl Store {
         let changed = self.change(session, |state| {
             let mut doors = state.doors.clone();
             doors.current = lock_anew(&doors.current);
-            doors.pending = doors.pending.map(|(door, at)| (lock_anew(&door), at));
-            doors.previous = doors.previous.map(|(door, at)| (lock_anew(&door), at));
+            for other in [&mut doors.pending, &mut doors.previous].into_iter().flatten() {
+                other.0 = lock_anew(&other.0);
+            }
             Some(State { doors, ..state.clone() })
         });
         changed.await.map(|_| ())
@@ -135,7 +136,8 @@ impl Store {
 
     fn door(&self, session: &Session, id: &SessionId) -> Door {
         let data_key = session.data_key.as_ref();
-        let wrap = data_key.map(|data_key| self.settings.vault.wrap(id.key(), id.secret(), data_key));
+        let wrap =
+            data_key.map(|data_key| Box::new(self.settings.vault.wrap(id.key(), id.secret(), data_key)));
         Door { proof: id.proof(), wrap }
     }
 }

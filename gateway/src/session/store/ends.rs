@@ -51,7 +51,8 @@ impl Store {
             return false;
         };
         session.end();
-        catalog.remove(key, &self.indexes_of(&session));
+        let (person, provider_session) = self.indexes_of(&session);
+        catalog.remove(key, person, provider_session);
         true
     }
 

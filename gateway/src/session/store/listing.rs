@@ -5,8 +5,8 @@ use crate::session::vault::Purpose;
 use crate::session::{Session, SessionKey};
 
 use super::backend::{IndexKey, Listed, StoreError};
-use super::record::Summary;
-use super::{Place, Store};
+use super::record::{self, Summary};
+use super::{Place, Store, catalog};
 
 /// One line of a listing.
 #[derive(Clone, Debug)]
@@ -24,19 +24,19 @@ pub struct Overview {
 impl Store {
     /// All sessions of a person.
     pub async fn of_person(&self, issuer: &str, subject: &str) -> Result<Vec<Overview>, StoreError> {
-        self.of(self.indexes(Purpose::Subject, issuer, subject)).await
+        self.of(Purpose::Subject, issuer, subject).await
     }
 
     /// All sessions of one sign-in at the provider (its `sid`).
     pub async fn of_provider_session(&self, issuer: &str, sid: &str) -> Result<Vec<Overview>, StoreError> {
-        self.of(self.indexes(Purpose::ProviderSession, issuer, sid)).await
+        self.of(Purpose::ProviderSession, issuer, sid).await
     }
 
-    async fn of(&self, indexes: Vec<IndexKey>) -> Result<Vec<Overview>, StoreError> {
+    async fn of(&self, purpose: Purpose, issuer: &str, value: &str) -> Result<Vec<Overview>, StoreError> {
         let mut keys = Vec::new();
-        for index in indexes {
+        for index in self.settings.vault.index(purpose, issuer, value).into_iter().map(IndexKey) {
             keys.extend(match &self.place {
-                Place::Memory(catalog) => catalog.of(index),
+                Place::Memory(catalog) => catalog.of(purpose, index),
                 Place::Durable(durable) => durable.of(index).await?,
             });
         }
@@ -65,9 +65,8 @@ impl Store {
     ) -> Result<(Vec<Overview>, Option<String>), StoreError> {
         match &self.place {
             Place::Memory(catalog) => {
-                let keys = catalog.page(from.and_then(SessionKey::from_text), limit);
-                let next = keys.last().filter(|_| keys.len() == limit).map(|key| key.to_text());
-                Ok((self.overviews(&keys).await?, next))
+                let (keys, next) = catalog.page(from.and_then(catalog::Place::from_text), limit);
+                Ok((self.overviews(&keys).await?, next.map(catalog::Place::to_text)))
             }
             Place::Durable(durable) => {
                 let page = durable.page(from, limit).await?;
@@ -77,17 +76,11 @@ impl Store {
         }
     }
 
-    pub(super) fn indexes_of(&self, session: &Session) -> Vec<IndexKey> {
-        let identity = session.identity();
-        let mut indexes = self.indexes(Purpose::Subject, &identity.issuer, &identity.subject);
-        if let Some(sid) = &identity.provider_session {
-            indexes.extend(self.indexes(Purpose::ProviderSession, &identity.issuer, sid));
-        }
-        indexes
-    }
-
-    fn indexes(&self, purpose: Purpose, issuer: &str, value: &str) -> Vec<IndexKey> {
-        self.settings.vault.index(purpose, issuer, value).into_iter().map(IndexKey).collect()
+    /// Under what a session is found: its person, and its sign-in at the provider.
+    pub(super) fn indexes_of(&self, session: &Session) -> (IndexKey, Option<IndexKey>) {
+        let (vault, identity) = (&self.settings.vault, session.identity());
+        let person = record::subject_index(vault, &identity);
+        (person, record::provider_session_index(vault, &identity))
     }
 
     fn read(&self, listed: &Listed) -> Option<Overview> {

@@ -48,7 +48,7 @@ impl Summary {
         Self {
             issuer: identity.issuer.to_string(),
             subject: identity.subject.clone(),
-            name: identity.display_name().map(str::to_owned),
+            name: identity.display_name(),
             provider_session: identity.provider_session.clone(),
             started: session.started().0,
             device: session.device().clone(),
@@ -67,7 +67,7 @@ impl Summary {
 /// Never: sessions with a store behind them have a data key.
 pub(super) fn write(vault: &Vault, session: &Session, state: &State) -> Stored {
     let data_key = session.data_key.as_ref().expect("sessions with a store behind them have a data key");
-    let wraps: Vec<&Wrap> = state.doors.all().filter_map(|door| door.wrap.as_ref()).collect();
+    let wraps: Vec<&Wrap> = state.doors.all().filter_map(|door| door.wrap.as_deref()).collect();
     let mut header = vec![FORMAT, u8::try_from(wraps.len()).expect("three doors at most")];
     for wrap in wraps {
         header.extend_from_slice(wrap.as_bytes());
@@ -84,24 +84,22 @@ pub(super) fn write(vault: &Vault, session: &Session, state: &State) -> Stored {
         body: header,
         summary: vault.seal_summary(session.key(), &summary),
         last_used: session.last_used(),
-        idle: session.lifetimes.idle,
+        idle: session.lifetimes().idle,
         absolute_end: session.absolute_end(),
-        subject: subject_index(vault, &identity.issuer, &identity.subject)[0],
-        provider_session: identity
-            .provider_session
-            .as_ref()
-            .map(|sid| provider_session_index(vault, &identity.issuer, sid)[0]),
+        subject: subject_index(vault, identity),
+        provider_session: provider_session_index(vault, identity),
     }
 }
 
-/// Under which keys the sessions of a person may be found: as they are written now, then as older server keys had it.
-pub(super) fn subject_index(vault: &Vault, issuer: &str, subject: &str) -> Vec<IndexKey> {
-    vault.index(Purpose::Subject, issuer, subject).into_iter().map(IndexKey).collect()
+/// Under what the sessions of a person are found, as it is written now.
+pub(super) fn subject_index(vault: &Vault, identity: &Identity) -> IndexKey {
+    IndexKey(vault.index(Purpose::Subject, &identity.issuer, &identity.subject)[0])
 }
 
 /// Likewise for the sessions of one sign-in at the provider.
-pub(super) fn provider_session_index(vault: &Vault, issuer: &str, sid: &str) -> Vec<IndexKey> {
-    vault.index(Purpose::ProviderSession, issuer, sid).into_iter().map(IndexKey).collect()
+pub(super) fn provider_session_index(vault: &Vault, identity: &Identity) -> Option<IndexKey> {
+    let sid = identity.provider_session.as_ref()?;
+    Some(IndexKey(vault.index(Purpose::ProviderSession, &identity.issuer, sid)[0]))
 }
 
 /// A session that an identifier opened.
@@ -214,7 +212,7 @@ impl WireDoor {
 
     fn read(&self, wrap: &Wrap) -> Option<(Door, Timestamp)> {
         let proof = Proof::from_bytes(URL_SAFE_NO_PAD.decode(&self.0).ok()?.try_into().ok()?);
-        Some((Door { proof, wrap: Some(*wrap) }, Timestamp(self.1)))
+        Some((Door { proof, wrap: Some(Box::new(*wrap)) }, Timestamp(self.1)))
     }
 }
 
@@ -222,15 +220,15 @@ impl Wire {
     fn of(session: &Session, state: &State) -> Self {
         let State { doors, identity, credentials, .. } = state;
         let other =
-            |door: &Option<(Door, Timestamp)>| door.as_ref().map(|(door, at)| WireDoor::of(door, *at));
+            |door: &Option<Box<(Door, Timestamp)>>| door.as_ref().map(|door| WireDoor::of(&door.0, door.1));
         Self {
             started: session.started().0,
-            renewal: session.lifetimes.renewal.as_secs(),
+            renewal: session.lifetimes().renewal.as_secs(),
             renewal_due: state.renewal_due.0,
             device: session.device().clone(),
             issuer: identity.issuer.to_string(),
             subject: identity.subject.clone(),
-            claims: identity.claims.clone(),
+            claims: identity.claims.to_map(),
             granted: identity.granted.to_string(),
             provider_session: identity.provider_session.clone(),
             current: WireDoor::of(&doors.current, doors.since),
@@ -249,7 +247,7 @@ impl Wire {
         let (current, since) = self.current.read(wraps.next()?)?;
         let mut other = |door: &Option<WireDoor>| match door {
             None => Some(None),
-            Some(door) => Some(Some(door.read(wraps.next()?)?)),
+            Some(door) => Some(Some(Box::new(door.read(wraps.next()?)?))),
         };
         let (pending, previous) = (other(&self.pending)?, other(&self.previous)?);
         Some(State {
@@ -259,7 +257,7 @@ impl Wire {
             identity: Arc::new(Identity {
                 issuer: self.issuer.as_str().into(),
                 subject: self.subject.clone(),
-                claims: self.claims.clone(),
+                claims: self.claims.clone().into(),
                 granted: scopes(&self.granted)?,
                 provider_session: self.provider_session.clone(),
             }),

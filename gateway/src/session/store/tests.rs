@@ -156,7 +156,7 @@ async fn operators_find_sessions(store: &Store) {
 
     let found = store.of_person(issuer, "bob").await.expect("there");
     assert_eq!(found.iter().map(|one| one.key).collect::<Vec<_>>(), [session.key()]);
-    assert_eq!(found[0].summary.device.agent, "Firefox");
+    assert_eq!(&*found[0].summary.device.agent, "Firefox");
     assert_eq!((found[0].summary.started, found[0].end), (1_000, Timestamp(1_060)));
     let by_sid = store.of_provider_session(issuer, "sid-1").await.expect("there");
     assert_eq!(by_sid.len(), 1);

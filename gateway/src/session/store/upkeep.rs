@@ -1,12 +1,12 @@
 //! What is done now and then, off the request path: writing down uses, forgetting what is over.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::session::Session;
 use crate::session::ending::Ending;
-use crate::session::{Session, SessionKey};
 
 use super::backend::{Listed, News, StoreError};
 use super::ends::audit;
@@ -59,8 +59,8 @@ impl Store {
             if due.is_empty() {
                 break;
             }
-            for key in due {
-                self.look_after(key, now);
+            for session in due.iter().filter_map(Weak::upgrade) {
+                self.look_after(&session, now);
             }
             tokio::task::yield_now().await;
         }
@@ -90,24 +90,21 @@ impl Store {
     }
 
     /// Drops a session from memory if it is over, or kept elsewhere and not in use; else it is looked at later.
-    fn look_after(&self, key: SessionKey, now: Timestamp) {
-        let Some(session) = self.warm.get(key) else {
-            return;
-        };
+    fn look_after(&self, session: &Arc<Session>, now: Timestamp) {
         match &self.place {
+            _ if session.has_ended() => {}
             Place::Memory(catalog) if !session.is_live(now) => {
-                self.drop_from(catalog, key);
                 let is_old = now >= session.absolute_end();
-                audit(key, if is_old { Ending::Absolute } else { Ending::Idle });
+                if self.drop_from(catalog, session.key()) {
+                    audit(session.key(), if is_old { Ending::Absolute } else { Ending::Idle });
+                }
             }
-            Place::Memory(_) => self.warm.look_again(key, session.idle_end()),
+            Place::Memory(_) => self.warm.look_again(session, session.idle_end()),
             // Two holders are the map and this function; a third is a request or a tunnel, which must hear of its end.
-            Place::Durable(_)
-                if session.last_used().plus(COOL) <= now && Arc::strong_count(&session) <= 2 =>
-            {
-                self.warm.drop_idle(&session);
+            Place::Durable(_) if session.last_used().plus(COOL) <= now && Arc::strong_count(session) <= 2 => {
+                self.warm.drop_idle(session);
             }
-            Place::Durable(_) => self.warm.look_again(key, now.plus(COOL)),
+            Place::Durable(_) => self.warm.look_again(session, now.plus(COOL)),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Warm {
     /// end all the same.
     dropped: Mutex<Dropped>,
     /// Which sessions to look at when.
-    due: Mutex<BTreeMap<i64, Vec<SessionKey>>>,
+    due: Mutex<BTreeMap<i64, Vec<Weak<Session>>>>,
 }
 
 type Dropped = std::collections::HashMap<SessionKey, Weak<Session>>;
@@ -99,7 +99,7 @@ impl Warm {
         let fresh = Arc::new(session);
         let kept = Arc::clone(sessions.get_or_insert_with(fresh.key(), || Arc::clone(&fresh)));
         if Arc::ptr_eq(&kept, &fresh) {
-            self.look_again(kept.key(), due);
+            self.look_again(&kept, due);
         }
         kept
     }
@@ -154,20 +154,20 @@ impl Warm {
     }
 
     /// Has [`Self::take_due`] return the session at `due`.
-    pub(super) fn look_again(&self, key: SessionKey, due: Timestamp) {
+    pub(super) fn look_again(&self, session: &Arc<Session>, due: Timestamp) {
         let step = due.0.div_euclid(STEP).saturating_add(1);
-        self.due().entry(step).or_default().push(key);
+        self.due().entry(step).or_default().push(Arc::downgrade(session));
     }
 
     /// At most `max` sessions that it is time to look at.
-    pub(super) fn take_due(&self, now: Timestamp, max: usize) -> Vec<SessionKey> {
+    pub(super) fn take_due(&self, now: Timestamp, max: usize) -> Vec<Weak<Session>> {
         let mut due = self.due();
         let Some(mut first) = due.first_entry().filter(|entry| *entry.key() <= now.0.div_euclid(STEP)) else {
             return Vec::new();
         };
-        let keys = first.get_mut();
-        let taken = keys.split_off(keys.len().saturating_sub(max));
-        if keys.is_empty() {
+        let sessions = first.get_mut();
+        let taken = sessions.split_off(sessions.len().saturating_sub(max));
+        if sessions.is_empty() {
             first.remove();
         }
         taken
@@ -188,7 +188,7 @@ impl Warm {
     }
 
     /// Nothing in here panics while it holds the lock.
-    fn due(&self) -> MutexGuard<'_, BTreeMap<i64, Vec<SessionKey>>> {
+    fn due(&self) -> MutexGuard<'_, BTreeMap<i64, Vec<Weak<Session>>>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
