@@ -3,6 +3,8 @@
 
 use toml::de::DeTable;
 
+use crate::oidc;
+
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
@@ -31,7 +33,8 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let session = session::read(top);
     let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.http);
     let upstreams = upstreams::read(top, own_addresses);
-    let tokens = tokens::read(top);
+    let client = provider.as_ref().map(|provider| &provider.settings.authentication);
+    let tokens = tokens::read(top, client);
     let secret_file = provider.as_ref().and_then(|provider| provider.secret_file.as_deref());
     let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_file, around };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
@@ -40,7 +43,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     Some(Config {
         public_url: public_url?,
         listen: listen?,
-        provider: provider?.settings,
+        provider: oidc::Settings { resources: tokens::resources_of_sign_in(&tokens), ..provider?.settings },
         lifetimes: session.lifetimes,
         shown_claims: session.shown_claims,
         upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
