@@ -18,7 +18,6 @@ use crate::respond::{self, Reader};
 use crate::routing::Target;
 use crate::session::KeyMemo;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
-use crate::tokens::Tokens;
 use crate::{csrf, identity};
 
 /// Answers one request, whatever happens.
@@ -104,11 +103,9 @@ async fn judge<'live>(
     }
     let authorization = match permit.token() {
         None => None,
-        Some((session, token)) => match Tokens::ready(session, token, inbound.now) {
+        Some(wanted) => match live.tokens.ready(wanted, inbound.now) {
             Some(authorization) => Some(authorization),
-            None => {
-                Some(Box::pin(live.tokens.obtain(session.clone(), token.clone(), inbound.return_to())).await?)
-            }
+            None => Some(Box::pin(live.tokens.obtain(wanted, inbound.return_to())).await?),
         },
     };
     Ok((permit, authorization))

@@ -52,9 +52,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// `[tokens.NAME]`, if there is one.
-    pub fn token(&self, name: &str) -> Option<&Arc<TokenSpec>> {
-        self.token_specs.iter().find(|spec| spec.name == name)
+    /// `[tokens.NAME]`, if there is one that people sign in for.
+    pub fn token(&self, name: &str) -> Option<&TokenSpec> {
+        self.token_specs
+            .iter()
+            .find(|spec| spec.name == name && spec.is_for_sessions())
+            .map(|spec| spec.root())
     }
 
     /// A request that policy let pass extends its session's idle time.

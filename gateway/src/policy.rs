@@ -1,12 +1,10 @@
 //! The decision: may this caller use this route? The only maker of a [`Permit`], without which nothing is forwarded.
 
-use std::sync::Arc;
-
 use crate::caller::Caller;
 use crate::intake::Inbound;
 use crate::routing::{Csrf, Route, Target};
 use crate::session::return_to::ReturnTo;
-use crate::session::{Session, TokenSpec};
+use crate::session::{TokenFor, TokenKind};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
 /// Proof that policy let this caller use this route. Its fields are private: there is no other way to one.
@@ -16,7 +14,7 @@ pub struct Permit<'live> {
     caller: Caller,
 }
 
-impl<'live> Permit<'live> {
+impl Permit<'_> {
     /// Where the route leads.
     pub fn target(&self) -> Target {
         self.route.target
@@ -37,9 +35,14 @@ impl<'live> Permit<'live> {
         self.route.websocket
     }
 
-    /// The session and the access token to attach, on a route that has one.
-    pub fn token(&self) -> Option<(&Arc<Session>, &'live Arc<TokenSpec>)> {
-        self.caller.session().zip(self.route.token.as_ref())
+    /// The access token to attach, on a route that has one. The gateway's own only where the route says so: never
+    /// because the caller's could not be had (requirement TK-14).
+    pub fn token(&self) -> Option<TokenFor<'_>> {
+        let spec = self.route.token.as_ref()?;
+        match (&spec.kind, self.caller.session()) {
+            (TokenKind::Client, _) | (TokenKind::UserOrClient, None) => Some(TokenFor::Gateway(spec)),
+            (_, session) => session.map(|session| TokenFor::Session(session, spec)),
+        }
     }
 }
 
@@ -71,6 +74,8 @@ mod tests {
     use crate::request_id::RequestIds;
     use crate::routing::{Methods, Pattern};
     use crate::rule::Rule;
+    use crate::session::TokenSpec;
+    use std::sync::Arc;
 
     fn inbound(target: &str) -> Inbound {
         let request = http::Request::get(target).header("host", "app.example").header("accept", "text/html");
@@ -119,6 +124,33 @@ mod tests {
             Some(Reason::SessionOver)
         );
         assert_eq!(reason(Rule::Role("Admin".into()), alice()), Some(Reason::RuleNotMet));
+    }
+
+    /// Whose token goes with the request: "person", "gateway" or nothing.
+    fn whose(kind: TokenKind, rule: Rule, caller: Caller) -> Option<&'static str> {
+        let spec = TokenSpec { kind, ..TokenSpec::user("t", "a".parse().expect("valid")) };
+        let route = Route { token: Some(Arc::new(spec)), ..route(rule) };
+        let permit = decide(&route, caller, &inbound("/x")).expect("allowed");
+        permit.token().map(|token| match token {
+            TokenFor::Session(..) => "person",
+            TokenFor::Gateway(_) => "gateway",
+        })
+    }
+
+    #[test]
+    fn the_gateways_own_token_goes_only_where_the_route_says_so() {
+        let nobody = || Caller::Anonymous { stale_cookie: true };
+        let from = Arc::new(TokenSpec::user("from", "a".parse().expect("valid")));
+        for kind in [TokenKind::User, TokenKind::Exchange(Arc::clone(&from)), TokenKind::OnBehalfOf(from)] {
+            assert_eq!(whose(kind.clone(), Rule::SignedIn, alice()), Some("person"));
+            assert_eq!(whose(kind.clone(), Rule::Anyone, alice()), Some("person"));
+            assert_eq!(whose(kind, Rule::Anyone, nobody()), None);
+        }
+        assert_eq!(whose(TokenKind::Client, Rule::Anyone, nobody()), Some("gateway"));
+        assert_eq!(whose(TokenKind::Client, Rule::SignedIn, alice()), Some("gateway"));
+        assert_eq!(whose(TokenKind::UserOrClient, Rule::Anyone, nobody()), Some("gateway"));
+        assert_eq!(whose(TokenKind::UserOrClient, Rule::Anyone, alice()), Some("person"));
+        assert_eq!(whose(TokenKind::UserOrClient, Rule::SignedIn, alice()), Some("person"));
     }
 
     fn comes_back_to(route: &Route) -> String {

@@ -36,7 +36,8 @@ pub struct Route {
 impl Route {
     /// Whether it makes no difference who asks: everybody may pass, and all are answered alike.
     pub fn is_indifferent(&self) -> bool {
-        self.rule.is_public() && self.token.is_none() && !matches!(self.target, Target::Endpoint(_))
+        let has_persons_token = self.token.as_ref().is_some_and(|spec| spec.is_for_sessions());
+        self.rule.is_public() && !has_persons_token && !matches!(self.target, Target::Endpoint(_))
     }
 }
 
@@ -285,6 +286,7 @@ fn overlaps(routes: &[Arc<Route>]) -> Vec<Overlap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::TokenKind;
 
     fn route(path: &str, methods: &[&str]) -> Arc<Route> {
         let methods = if methods.is_empty() {
@@ -378,6 +380,17 @@ mod tests {
             panic!("PUT is not allowed");
         };
         assert_eq!(&*allow, "GET, HEAD, POST");
+    }
+
+    #[test]
+    fn it_makes_no_difference_who_asks_only_where_nobodys_own_token_is_sent() {
+        let with = |kind: Option<TokenKind>| {
+            let spec = |kind| TokenSpec { kind, ..TokenSpec::user("t", "a".parse().expect("valid")) };
+            let route = Arc::into_inner(route("/", &["GET"])).expect("one holder");
+            Route { token: kind.map(|kind| Arc::new(spec(kind))), ..route }.is_indifferent()
+        };
+        assert!(with(None) && with(Some(TokenKind::Client)));
+        assert!(!with(Some(TokenKind::User)) && !with(Some(TokenKind::UserOrClient)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::access;
 use crate::access::log::{AccessLog, Sink};
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
+use crate::stop::causes;
 use crate::upstream::deadline::Deadlines;
 use crate::upstream::vigil::Vigil;
 use crate::upstream::{self, Forwarded, Upstream};
@@ -110,6 +111,9 @@ impl Running {
             let _ = worker.join();
         }
         if let Some(control) = self.control.take() {
+            if !grace.is_zero() {
+                settle(&control, &self.live);
+            }
             control.shutdown_background();
         }
     }
@@ -119,6 +123,22 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.halt(Duration::ZERO);
     }
+}
+
+/// Lets refreshes end, so that no rotated token is lost, and writes down who was here. Waits on a channel, because the
+/// caller may be on a runtime of its own.
+fn settle(control: &runtime::Runtime, live: &Arc<Live>) {
+    let (done, is_done) = mpsc::channel();
+    let live = Arc::clone(live);
+    control.spawn(async move {
+        let refreshes = tokio::time::timeout(GRACE, live.tokens.finished());
+        let (_, written) = tokio::join!(refreshes, live.sessions.write_uses());
+        if let Err(error) = written {
+            tracing::warn!(target: "gateway", error = causes(&error), "the last uses of sessions are not written down");
+        }
+        let _ = done.send(());
+    });
+    let _ = is_done.recv_timeout(GRACE + Duration::from_secs(1));
 }
 
 /// The runtime for rare work: the provider, the admin listener, sweeping. Sign-in and refresh run here, not on workers.

@@ -31,7 +31,7 @@ use doors::{Door, Doors};
 use vault::DataKey;
 
 pub use id::{KeyMemo, Proof, SessionId, SessionKey, Shown};
-pub use token::{Held, TokenKind, TokenSpec};
+pub use token::{Held, TokenFor, TokenKind, TokenSpec};
 
 /// How long sessions live, enforced on the server (requirement SE-11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

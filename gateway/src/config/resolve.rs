@@ -3,6 +3,8 @@
 
 use toml::de::DeTable;
 
+use crate::oidc;
+
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
@@ -31,7 +33,8 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let session = session::read(top, around);
     let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.http);
     let upstreams = upstreams::read(top, own_addresses);
-    let tokens = tokens::read(top);
+    let client = provider.as_ref().map(|provider| &provider.settings.authentication);
+    let tokens = tokens::read(top, client);
     let secret_files: Vec<_> = provider
         .iter()
         .filter_map(|provider| provider.secret_file.clone())
@@ -43,7 +46,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     Some(Config {
         public_url: public_url?,
         listen: listen?,
-        provider: provider?.settings,
+        provider: oidc::Settings { resources: tokens::resources_of_sign_in(&tokens), ..provider?.settings },
         session: session?.settings,
         upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         files,

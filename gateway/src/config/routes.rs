@@ -67,7 +67,8 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let websocket = section.flag("websocket", false);
     // What everybody may read, a forged read cannot give away: pages of a public route can be linked to.
     let is_public = rule.as_ref().is_some_and(Rule::is_public);
-    let default_csrf = if files || is_public { Csrf::Origin } else { Csrf::Header };
+    let is_personal = token.as_ref().is_some_and(|spec| spec.is_for_sessions());
+    let default_csrf = if files || is_public && !is_personal { Csrf::Origin } else { Csrf::Header };
     let csrf =
         check::word(section, "csrf", &[("header", Csrf::Header), ("origin", Csrf::Origin)], default_csrf);
     let (path, methods) = (path?, methods?);
@@ -160,13 +161,6 @@ fn token(
     if !section.has("upstream") {
         report.problem(&text.place, "a token is for an upstream", "remove it, or add `upstream`");
     }
-    if rule.is_some_and(Rule::is_public) {
-        report.problem(
-            &text.place,
-            "a route that lets everybody in has nobody's token",
-            "remove it, or write allow = \"signed-in\"",
-        );
-    }
     let upstream = section.value("upstream").and_then(|value| value.get().as_str());
     if let Some(upstream) =
         known.upstreams.iter().find(|other| Some(&*other.name) == upstream && other.leaks_tokens)
@@ -181,7 +175,17 @@ fn token(
         unknown(section, &text, "token", "tokens", known.tokens.iter().map(|token| &*token.name));
         return None;
     };
-    token.spec.clone()
+    let spec = token.spec.clone()?;
+    if rule.is_some_and(Rule::is_public) && !spec.is_for_anyone() {
+        report.problem(
+            &text.place,
+            "a route that lets everybody in has nobody's token",
+            "remove it, write allow = \"signed-in\", or name a token of kind \"client\" or \"user-or-client\"",
+        );
+    }
+    let subjects = std::iter::successors(spec.subject(), |subject| subject.subject());
+    found.used_tokens.extend(subjects.map(|subject| subject.name.clone()));
+    Some(spec)
 }
 
 fn unknown<'a>(

@@ -322,12 +322,38 @@ pub(super) const UPSTREAM: Table = Table {
 pub(super) const TOKEN: Table = Table {
     header: "[tokens.NAME]",
     intro: "An access token, by name. Tokens belong to routes, the session to the site. NAME as for upstreams.",
-    keys: &[key(
-        "scopes",
-        "list of strings",
-        Required,
-        "What the token is for. Entra grants the scopes of one API per token, so each API wants a token of its own.",
-    )],
+    keys: &[
+        key(
+            "kind",
+            "`\"user\"`, `\"client\"`, `\"user-or-client\"`, `\"exchange\"` or `\"on-behalf-of\"`",
+            Default("`\"user\"`"),
+            "Whose token it is. `\"user\"`: the person's, by their session's refresh token. `\"client\"`: the gateway's own, by client credentials, whoever asks. `\"user-or-client\"`: the person's where somebody is signed in, else the gateway's own; never the gateway's own because the person's cannot be had. `\"exchange\"` (RFC 8693) and `\"on-behalf-of\"` (Microsoft Entra): the person's, in exchange for the token that `from` names.",
+        ),
+        key(
+            "scopes",
+            "list of strings",
+            Default("none; needed unless `resource` or `audience` says what the token is for"),
+            "What the token is for. Entra grants the scopes of one API per token, so each API wants a token of its own; a `\"client\"` token there wants the one scope `<API>/.default`.",
+        ),
+        key(
+            "resource",
+            "URI, or list of URIs",
+            Default("none"),
+            "The API that the token is for, for providers that take `resource` (RFC 8707). Sign-ins name those of `\"user\"` tokens too.",
+        ),
+        key(
+            "audience",
+            "string",
+            Default("none"),
+            "The API that the token is for, for providers that take `audience`.",
+        ),
+        key(
+            "from",
+            "name",
+            Default("none; needed for `\"exchange\"` and `\"on-behalf-of\"`"),
+            "The token of the same person that is given for this one.",
+        ),
+    ],
 };
 
 /// `[[routes]]`
@@ -371,7 +397,7 @@ pub(super) const ROUTE: Table = Table {
             "token",
             "name",
             Default("none"),
-            "The access token to forward. Needs `upstream`, a rule that does not let everybody in, and servers on `https` or on loopback (or `plain_http`).",
+            "The access token to forward. Needs `upstream`, and servers on `https` or on loopback (or `plain_http`). Where `allow` lets everybody in, it must be of kind `\"client\"` or `\"user-or-client\"`.",
         ),
         key(
             "websocket",
@@ -382,7 +408,9 @@ pub(super) const ROUTE: Table = Table {
         key(
             "csrf",
             "`\"header\"` or `\"origin\"`",
-            Default("`\"header\"` for `upstream`, `\"origin\"` for `files` and for `allow = \"anyone\"`"),
+            Default(
+                "`\"header\"` for `upstream`; `\"origin\"` for `files`, and for `allow = \"anyone\"` unless the token may be a person's",
+            ),
             "How requests with a session prove that the site itself sent them. `\"header\"`: the header `X-CSRF: 1` on each, for APIs called by scripts. `\"origin\"`: the same origin on unsafe methods, for server-rendered pages.",
         ),
     ],

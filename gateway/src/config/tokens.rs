@@ -1,9 +1,17 @@
 //! `[tokens.NAME]`: the access tokens that routes ask for.
 
+mod subject;
+
 use std::sync::Arc;
 
-use crate::session::TokenSpec;
+use toml::de::DeValue;
+use url::Url;
 
+use crate::oidc::settings::ClientAuthentication;
+use crate::scope::ScopeSet;
+use crate::session::{TokenKind, TokenSpec};
+
+use super::placeholder::is_placeholder;
 use super::raw::{Place, Section, Text};
 use super::{check, schema};
 
@@ -14,31 +22,177 @@ pub(super) struct Found {
     pub(super) spec: Option<Arc<TokenSpec>>,
 }
 
-/// Reads every `[tokens.NAME]`.
-pub(super) fn read(top: &Section<'_>) -> Vec<Found> {
-    let tables = top.named("tokens", &schema::TOKEN).into_iter();
-    tables
-        .map(|(name, section)| Found {
-            name: name.value.to_owned(),
-            place: name.place.clone(),
-            spec: spec(top, &name, section),
-        })
-        .collect()
+/// How `kind` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    User,
+    Client,
+    UserOrClient,
+    Exchange,
+    OnBehalfOf,
 }
 
-fn spec(top: &Section<'_>, name: &Text<'_>, section: Option<Section<'_>>) -> Option<Arc<TokenSpec>> {
+const KINDS: [(&str, Kind); 5] = [
+    ("user", Kind::User),
+    ("client", Kind::Client),
+    ("user-or-client", Kind::UserOrClient),
+    ("exchange", Kind::Exchange),
+    ("on-behalf-of", Kind::OnBehalfOf),
+];
+
+impl Kind {
+    /// Whether another token is given for it.
+    fn has_subject(self) -> bool {
+        matches!(self, Self::Exchange | Self::OnBehalfOf)
+    }
+}
+
+/// What is wrong was reported.
+struct Told;
+
+/// What a table says by itself.
+struct Draft<'d> {
+    kind: Kind,
+    /// What it is for; the kind is still to be filled in.
+    spec: TokenSpec,
+    from: Option<Text<'d>>,
+}
+
+/// Reads every `[tokens.NAME]`. Whether the client has a secret is unknown when that part of the file is wrong.
+pub(super) fn read(top: &Section<'_>, client: Option<&ClientAuthentication>) -> Vec<Found> {
+    let tables = top.named("tokens", &schema::TOKEN);
+    let drafts: Vec<_> =
+        tables.iter().map(|(name, section)| draft(top, name, section.as_ref(), client)).collect();
+    let names: Vec<&str> = tables.iter().map(|(name, _)| name.value).collect();
+    let specs = subject::join(top.report(), &names, drafts);
+    let found = |((name, _), spec): (&(Text<'_>, _), _)| Found {
+        name: name.value.to_owned(),
+        place: name.place.clone(),
+        spec,
+    };
+    tables.iter().zip(specs).map(found).collect()
+}
+
+/// The APIs that a sign-in names, so that its refresh token is good for them (RFC 8707, section 2.1).
+pub(super) fn resources_of_sign_in(tokens: &[Found]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let by_refresh = |spec: &&Arc<TokenSpec>| matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient);
+    for spec in tokens.iter().filter_map(|token| token.spec.as_ref()).filter(by_refresh) {
+        let new =
+            spec.resources.iter().filter(|resource| !all.contains(resource)).cloned().collect::<Vec<_>>();
+        all.extend(new);
+    }
+    all
+}
+
+fn draft<'d>(
+    top: &Section<'_>,
+    name: &Text<'_>,
+    section: Option<&Section<'d>>,
+    client: Option<&ClientAuthentication>,
+) -> Option<Draft<'d>> {
     let name = check::name(top.report(), name);
     let section = section?;
-    let value = section.required("scopes")?;
-    let texts = value.unique_texts()?;
-    if texts.is_empty() {
-        section.report().problem(
-            &value.place(),
-            "a token needs at least one scope",
-            "write what the token is for, such as [\"api://todo-service/ToDoList.Read\"]",
-        );
+    let kind = kind(section, client);
+    let (scopes, resources, audience) = (scopes(section), resources(section), audience(section));
+    let kind = kind?;
+    let from = from(section, kind).ok();
+    let (scopes, resources, audience) = (scopes?, resources?, audience.ok()?);
+    if scopes.is_empty() && resources.is_empty() && audience.is_none() {
+        say_what_it_is_for(section);
         return None;
     }
-    let scopes = check::scopes(section.report(), &texts)?;
-    Some(Arc::new(TokenSpec::user(&name?, scopes)))
+    let spec = TokenSpec { name: name?, scopes, kind: TokenKind::User, resources, audience };
+    Some(Draft { kind, spec, from: from? })
+}
+
+fn kind(section: &Section<'_>, client: Option<&ClientAuthentication>) -> Option<Kind> {
+    let kind = check::word(section, "kind", &KINDS, Kind::User)?;
+    let needs_secret = matches!(kind, Kind::Client | Kind::UserOrClient | Kind::OnBehalfOf);
+    if needs_secret && matches!(client, Some(ClientAuthentication::None)) {
+        let message = "a public client proves nothing about itself, so it gets no token of this kind";
+        let help =
+            "register the gateway with a secret and write client_secret = { file = \"path\" } in [provider]";
+        section.report().problem(&section.value("kind")?.place(), message, help);
+        return None;
+    }
+    Some(kind)
+}
+
+fn scopes(section: &Section<'_>) -> Option<ScopeSet> {
+    let Some(value) = section.value("scopes") else {
+        return Some(ScopeSet::default());
+    };
+    check::scopes(section.report(), &value.unique_texts()?)
+}
+
+/// One string or several.
+fn resources(section: &Section<'_>) -> Option<Vec<String>> {
+    let Some(value) = section.value("resource") else {
+        return Some(Vec::new());
+    };
+    let texts = match value.get() {
+        DeValue::Array(_) => value.unique_texts()?,
+        DeValue::String(_) => vec![value.text()?],
+        _ => {
+            value.wrong_type("a string or a list of strings");
+            return None;
+        }
+    };
+    let good: Vec<_> =
+        texts.iter().filter(|text| is_resource(section, text)).map(|text| text.value.to_owned()).collect();
+    (good.len() == texts.len()).then_some(good)
+}
+
+/// An absolute URI without a fragment (RFC 8707, section 2).
+fn is_resource(section: &Section<'_>, text: &Text<'_>) -> bool {
+    let uri = Url::parse(text.value).ok().filter(|uri| uri.fragment().is_none());
+    let is_good = uri.is_some() && !is_placeholder(text.value) && !text.value.contains(['<', '>', ' ']);
+    if !is_good {
+        section.report().problem(
+            &text.place,
+            "a resource is an absolute URI without \"#\"",
+            "write the API's address as the provider knows it, such as \"https://api.example/todo\"; a mere name goes into `audience`",
+        );
+    }
+    is_good
+}
+
+fn audience(section: &Section<'_>) -> Result<Option<String>, Told> {
+    let Some(value) = section.value("audience") else {
+        return Ok(None);
+    };
+    let text = value.text().ok_or(Told)?;
+    if text.value.trim().is_empty() || is_placeholder(text.value) {
+        let help = "write the API's name as the provider knows it, or remove the key";
+        section.report().problem(&text.place, "this names no API", help);
+        return Err(Told);
+    }
+    Ok(Some(text.value.to_owned()))
+}
+
+/// `from`, which must be there for some kinds and must not for others.
+fn from<'d>(section: &Section<'d>, kind: Kind) -> Result<Option<Text<'d>>, Told> {
+    if kind.has_subject() {
+        return section.required("from").and_then(|value| value.text()).map(Some).ok_or(Told);
+    }
+    let Some(value) = section.value("from") else {
+        return Ok(None);
+    };
+    let text = value.text().ok_or(Told)?;
+    let help = "remove it, or write kind = \"exchange\" or kind = \"on-behalf-of\"";
+    section.report().problem(&text.place, "`from` goes with tokens that are got in exchange", help);
+    Err(Told)
+}
+
+fn say_what_it_is_for(section: &Section<'_>) {
+    let mut place = section.value("scopes").map_or_else(|| section.place().clone(), |value| value.place());
+    if !section.has("scopes") {
+        place.key = format!("{}.scopes", place.key);
+    }
+    section.report().problem(
+        &place,
+        "a token needs at least one scope, or a `resource` or `audience`",
+        "write what the token is for, such as scopes = [\"api://todo-service/ToDoList.Read\"]",
+    );
 }

@@ -1,5 +1,7 @@
 //! `/auth/session`: what a page may know of the session. Names, times and scopes; never a token (requirement SE-15).
 
+use std::sync::Arc;
+
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -10,7 +12,7 @@ use crate::intake::Inbound;
 use crate::live::Live;
 use crate::policy::Permit;
 use crate::respond;
-use crate::session::Session;
+use crate::session::{Session, TokenSpec};
 use crate::stop::{Reason, Stop};
 
 /// Tells whether somebody is signed in, and who. Scripts of other sites are refused.
@@ -41,10 +43,10 @@ fn view(live: &Live, session: &Session, now: Timestamp) -> Value {
     })
 }
 
-/// Every token that routes may ask for, and whether the gateway holds one that is still good.
+/// Every token that routes may ask for in the person's name, and whether the gateway holds one that is still good.
 fn tokens(live: &Live, session: &Session, now: Timestamp) -> Vec<Value> {
     let credentials = session.credentials();
-    let view = |spec: &std::sync::Arc<crate::session::TokenSpec>| {
+    let view = |spec: &Arc<TokenSpec>| {
         let held = credentials.held(spec).filter(|held| now < held.expires);
         let scopes: Vec<_> = spec.scopes.names().collect();
         json!({
@@ -54,5 +56,5 @@ fn tokens(live: &Live, session: &Session, now: Timestamp) -> Vec<Value> {
             "expires_at": held.map(|held| held.expires.rfc3339()),
         })
     };
-    live.token_specs.iter().map(view).collect()
+    live.token_specs.iter().filter(|spec| spec.is_for_sessions()).map(view).collect()
 }

@@ -224,12 +224,9 @@ impl Provider {
                 && spec.audience.is_none()
         };
         let is_exact = |spec: &&Arc<TokenSpec>| spec.scopes == for_apis && is_plain(spec);
-        let held = |spec: &Arc<TokenSpec>| Held {
-            spec: Arc::clone(spec),
-            authorization: granted.authorization(),
-            expires: self.clock.now().plus(granted.life),
-            suffices: true,
-        };
+        let now = self.clock.now();
+        let times = [now, now.plus(granted.life)];
+        let held = |spec: &Arc<TokenSpec>| Held::new(spec, granted.authorization(), times, true);
         specs.iter().filter(is_exact).map(held).collect()
     }
 }

@@ -102,9 +102,12 @@ pub(crate) struct Call {
     pub(crate) pairs: Vec<(String, String)>,
 }
 
+/// What a path answers, by what it is asked.
+type Answering = Arc<dyn Fn(&Call) -> Canned + Send + Sync>;
+
 #[derive(Default)]
 struct Script {
-    answers: Mutex<HashMap<String, Canned>>,
+    answers: Mutex<HashMap<String, Answering>>,
     calls: Mutex<Vec<Call>>,
     arrived: Notify,
 }
@@ -149,7 +152,12 @@ impl Fake {
     }
 
     pub(crate) fn answer(&self, path: &str, canned: Canned) {
-        self.script.answers.lock().expect("not poisoned").insert(path.to_owned(), canned);
+        self.answer_by(path, move |_| canned.clone());
+    }
+
+    /// Has a path answer by what it is asked.
+    pub(crate) fn answer_by(&self, path: &str, by: impl Fn(&Call) -> Canned + Send + Sync + 'static) {
+        self.script.answers.lock().expect("not poisoned").insert(path.to_owned(), Arc::new(by));
     }
 
     /// The requests for `path` so far.
@@ -257,9 +265,11 @@ async fn answer(request: Request<Incoming>, script: Arc<Script>) -> Result<Respo
         request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
     let form = pairs.iter().cloned().collect();
-    script.calls.lock().expect("not poisoned").push(Call { path: path.clone(), authorization, form, pairs });
+    let call = Call { path: path.clone(), authorization, form, pairs };
+    script.calls.lock().expect("not poisoned").push(call.clone());
     script.arrived.notify_waiters();
-    let canned = script.answers.lock().expect("not poisoned").get(&path).cloned();
+    let answering = script.answers.lock().expect("not poisoned").get(&path).cloned();
+    let canned = answering.map(|answering| answering(&call));
     let canned = canned.unwrap_or(Canned { headers: Vec::new(), ..Canned::json(404, &Value::Null) });
     if let Some(after) = &canned.after {
         after.notified().await;

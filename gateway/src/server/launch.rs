@@ -67,6 +67,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         tokens: Tokens::new(
             Arc::clone(&provider),
             Arc::clone(&sessions),
+            &config.tokens,
             clock.clone(),
             control.handle().clone(),
         ),

@@ -1,149 +1,155 @@
-//! Who may refresh a session's tokens, and what came of it last time. One entry per session that refreshes or lately
-//! failed to; entries that nobody needs go away by themselves.
+//! The right, among all gateways, to spend a session's refresh token: taken in the store, kept up while it is needed, and
+//! gone by itself soon after its holder is.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::session::SessionKey;
-use crate::stop::{Reason, Stop, Whose};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
 
-/// A provider is asked for the same token of the same session at most once in this time (requirement TK-08).
-pub(super) const PAUSE: Duration = Duration::from_secs(5);
-/// How many entries there may be before the idle ones are cleared away.
-const SWEEP_AT: usize = 256;
+use crate::entropy;
+use crate::session::Session;
+use crate::session::store::Store;
+use crate::session::store::backend::{Holder, StoreError};
+use crate::stop::{Reason, Whose};
 
-/// Every session's lease.
-#[derive(Default)]
-pub(super) struct Leases {
-    entries: Mutex<Entries>,
+use super::failure::NoToken;
+
+/// How gateways wait for each other and for the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    /// A lease whose holder is silent for this long is anybody's.
+    pub(super) ttl: Duration,
+    /// How often its holder speaks.
+    pub(super) beat: Duration,
+    /// How often others ask whether it is free.
+    pub(super) poll: Duration,
+    /// For how long they do.
+    pub(super) patience: Duration,
+    /// How often the store is asked again to take what must not be lost.
+    pub(super) rewrite: Duration,
 }
 
-#[derive(Default)]
-struct Entries {
-    by_session: HashMap<SessionKey, Arc<Entry>>,
-    sweep_at: usize,
-}
-
-/// The lease itself: holding the lock is holding the lease.
-type Entry = tokio::sync::Mutex<Lease>;
-
-/// What the holder of a lease knows of the last tries.
-#[derive(Default)]
-pub(super) struct Lease {
-    tries: HashMap<String, (Timestamp, Outcome)>,
-    failed: Option<(Timestamp, Outcome)>,
-}
-
-/// How a try ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Refreshed,
-    ConsentRequired,
-    Failed(Whose, Reason),
-}
-
-/// The provider failed a moment ago and is left alone for now.
-#[derive(Debug, thiserror::Error)]
-#[error("the last try failed a moment ago, and the provider is left alone until a few seconds have passed")]
-struct TooSoon;
-
-/// The answer to a request that comes too soon after a failure.
-pub(super) fn too_soon(whose: Whose, reason: Reason) -> Stop {
-    Stop::failed(whose, reason, TooSoon)
-}
-
-impl Leases {
-    /// The lease of a session.
-    pub(super) fn of(&self, key: SessionKey, now: Timestamp) -> Arc<Entry> {
-        // Never held while waiting for anything; nothing in here panics.
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.by_session.len() >= entries.sweep_at.max(SWEEP_AT) {
-            entries.by_session.retain(|_, entry| is_needed(entry, now));
-            // Twice what is left, so that sweeping costs little however many sessions refresh at once.
-            entries.sweep_at = entries.by_session.len() * 2;
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(4),
+            beat: Duration::from_secs(1),
+            poll: Duration::from_millis(50),
+            patience: Duration::from_secs(12),
+            rewrite: Duration::from_millis(100),
         }
-        Arc::clone(entries.by_session.entry(key).or_default())
     }
 }
 
-fn is_needed(entry: &Arc<Entry>, now: Timestamp) -> bool {
-    let is_held = Arc::strong_count(entry) > 1;
-    is_held || entry.try_lock().is_ok_and(|lease| lease.tries.values().any(|(at, _)| is_recent(*at, now)))
+/// The lease, held.
+pub(super) struct Lease {
+    claim: Arc<Claim>,
+    beat: AbortHandle,
 }
 
-fn is_recent(at: Timestamp, now: Timestamp) -> bool {
-    // A clock that was set back must not stop refreshes for as long as it was ahead.
-    now.0.abs_diff(at.0) < PAUSE.as_secs()
+struct Claim {
+    sessions: Arc<Store>,
+    session: Arc<Session>,
+    holder: Holder,
+    ttl: Duration,
+    /// When the store was asked last that said yes.
+    confirmed: Mutex<Instant>,
 }
 
 impl Lease {
-    /// Notes how a try for the token `name` ended.
-    pub(super) fn note(&mut self, name: &str, now: Timestamp, outcome: Outcome) {
-        self.tries.insert(name.to_owned(), (now, outcome));
-        self.failed = matches!(outcome, Outcome::Failed(..)).then_some((now, outcome));
+    /// The lease, if nobody has it.
+    pub(super) async fn try_take(
+        sessions: &Arc<Store>,
+        session: &Arc<Session>,
+        timing: Timing,
+    ) -> Result<Option<Self>, StoreError> {
+        let claim = Arc::new(Claim::new(sessions, session, timing));
+        Ok(claim.ask().await?.then(|| Self::keep_up(claim, timing)))
     }
 
-    /// How a try ended that is so recent that there shall be no other: for this token, or for any token of the
-    /// session if the provider itself failed.
-    pub(super) fn recent(&self, name: &str, now: Timestamp) -> Option<Outcome> {
-        let own = self.tries.get(name).copied();
-        let recent = own.into_iter().chain(self.failed).find(|(at, _)| is_recent(*at, now));
-        recent.map(|(_, outcome)| outcome)
+    /// The lease, when its holder gives it back or falls silent.
+    pub(super) async fn take(
+        sessions: &Arc<Store>,
+        session: &Arc<Session>,
+        timing: Timing,
+    ) -> Result<Self, NoToken> {
+        let claim = Arc::new(Claim::new(sessions, session, timing));
+        let until = Instant::now() + timing.patience;
+        while !claim.ask().await? {
+            if session.has_ended() {
+                return Err(NoToken::SessionOver);
+            }
+            if !sessions.is_ready() {
+                return Err(NoToken::fault(Whose::Store, Reason::StoreUnavailable, Away));
+            }
+            if Instant::now() >= until {
+                return Err(NoToken::too_slow());
+            }
+            sleep(timing.poll).await;
+        }
+        Ok(Self::keep_up(claim, timing))
+    }
+
+    fn keep_up(claim: Arc<Claim>, timing: Timing) -> Self {
+        let beating = Arc::clone(&claim);
+        let beat = tokio::spawn(async move {
+            loop {
+                sleep(timing.beat).await;
+                // A store that is away now may be back at the next beat; until then the lease is in doubt.
+                let _ = beating.ask().await;
+            }
+        });
+        Self { claim, beat: beat.abort_handle() }
+    }
+
+    /// Whether nobody else can have it at this moment. A process that slept may find that somebody has.
+    pub(super) fn is_certain(&self) -> bool {
+        self.claim.confirmed().elapsed() < self.claim.ttl
+    }
+
+    /// Gives it back.
+    pub(super) async fn release(self) {
+        self.beat.abort();
+        // What the store is not told it finds out itself.
+        let _ = self.claim.sessions.release(&self.claim.session, self.claim.holder).await;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::SessionId;
-
-    const FAILED: Outcome = Outcome::Failed(Whose::Provider, Reason::ProviderUnavailable);
-
-    #[test]
-    fn a_failure_of_the_provider_holds_back_every_token_of_the_session_for_a_while() {
-        let mut lease = Lease::default();
-        assert_eq!(lease.recent("a", Timestamp(100)), None);
-        lease.note("a", Timestamp(100), FAILED);
-        assert_eq!(lease.recent("a", Timestamp(104)), Some(FAILED));
-        assert_eq!(lease.recent("b", Timestamp(104)), Some(FAILED));
-        assert_eq!(lease.recent("a", Timestamp(105)), None);
-    }
-
-    #[test]
-    fn missing_consent_holds_back_its_own_token_only() {
-        let mut lease = Lease::default();
-        lease.note("a", Timestamp(100), Outcome::ConsentRequired);
-        assert_eq!(lease.recent("a", Timestamp(101)), Some(Outcome::ConsentRequired));
-        assert_eq!(lease.recent("b", Timestamp(101)), None);
-    }
-
-    #[test]
-    fn a_session_has_one_lease_and_idle_leases_go_away() {
-        let leases = Leases::default();
-        let key = SessionId::generate().key();
-        let held = leases.of(key, Timestamp(100));
-        assert!(Arc::ptr_eq(&held, &leases.of(key, Timestamp(100))));
-        for _ in 0..10 * SWEEP_AT {
-            leases.of(SessionId::generate().key(), Timestamp(100));
-        }
-        let entries = leases.entries.lock().expect("not poisoned");
-        assert!(entries.by_session.len() <= 2 * SWEEP_AT, "{}", entries.by_session.len());
-        assert!(entries.by_session.contains_key(&key), "a lease that somebody holds stays");
-    }
-
-    #[test]
-    fn a_lease_with_a_recent_failure_stays() {
-        let leases = Leases::default();
-        let key = SessionId::generate().key();
-        leases.of(key, Timestamp(100)).try_lock().expect("free").note("a", Timestamp(100), FAILED);
-        for _ in 0..2 * SWEEP_AT {
-            leases.of(SessionId::generate().key(), Timestamp(102));
-        }
-        assert_eq!(
-            leases.of(key, Timestamp(102)).try_lock().expect("free").recent("a", Timestamp(102)),
-            Some(FAILED)
-        );
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.beat.abort();
     }
 }
+
+impl Claim {
+    fn new(sessions: &Arc<Store>, session: &Arc<Session>, timing: Timing) -> Self {
+        Self {
+            sessions: Arc::clone(sessions),
+            session: Arc::clone(session),
+            holder: entropy::bytes(),
+            ttl: timing.ttl,
+            confirmed: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Asks for the lease, or for more of it.
+    async fn ask(&self) -> Result<bool, StoreError> {
+        // The time of asking: the answer may take as long as it likes.
+        let asked = Instant::now();
+        let is_ours = self.sessions.lease(&self.session, self.holder, self.ttl).await?;
+        if is_ours {
+            *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        }
+        Ok(is_ours)
+    }
+
+    fn confirmed(&self) -> Instant {
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody can be told what gateways agree on.
+#[derive(Debug, thiserror::Error)]
+#[error("the session store is away, and without it nobody may refresh")]
+struct Away;

@@ -1,7 +1,14 @@
-//! Access tokens of a session, against a provider on loopback.
+//! Access tokens, against a provider on loopback: of one gateway here, of several and of other kinds below.
+
+mod exchange;
+mod gateways;
+mod own;
+mod trouble;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::HeaderValue;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -9,9 +16,21 @@ use super::*;
 use crate::oidc::testing::{Canned, Fake};
 use crate::scope::ScopeSet;
 use crate::session::claims::Claims;
+use crate::session::ending::Ending;
 use crate::session::store;
-use crate::session::{Beginning, Credentials, Device, Identity, Lifetimes};
+use crate::session::{Beginning, Credentials, Device, Identity, Lifetimes, Session, SessionId};
+use crate::stop::{Reason, Refusal, Remedy};
 
+/// Waits are as short as they can be where none is to be seen.
+const TIMING: Timing = Timing {
+    ttl: Duration::from_millis(400),
+    beat: Duration::from_millis(100),
+    poll: Duration::from_millis(5),
+    patience: Duration::from_secs(5),
+    rewrite: Duration::from_millis(5),
+};
+
+/// A person who is signed in at one gateway.
 struct Bench {
     fake: Fake,
     tokens: Arc<Tokens>,
@@ -30,6 +49,54 @@ fn write() -> Arc<TokenSpec> {
     spec("write", "api://x/Write")
 }
 
+fn settings() -> store::Settings {
+    let lifetimes = Lifetimes {
+        idle: Duration::from_hours(8),
+        absolute: Duration::from_hours(48),
+        renewal: Duration::from_hours(48),
+    };
+    store::Settings { lifetimes, tokens: vec![read(), write()], ..store::tests::settings() }
+}
+
+/// The provider's side is real; the waits are not.
+async fn tokens(fake: &Fake, sessions: Store, specs: &[Arc<TokenSpec>]) -> Tokens {
+    Tokens {
+        provider: fake.ready_provider().await,
+        sessions: Arc::new(sessions),
+        clock: fake.clock(),
+        timing: TIMING,
+        queues: Queues::default(),
+        clients: ClientTokens::of(specs),
+        tasks: Tasks::on(Handle::current()),
+    }
+}
+
+/// Alice, just signed in.
+fn alice(fake: &Fake, refresh_token: Option<&str>) -> Beginning {
+    let identity = Identity {
+        issuer: fake.base.as_str().into(),
+        subject: "alice-sub".to_owned(),
+        claims: Claims::default(),
+        granted: ScopeSet::default(),
+        provider_session: None,
+    };
+    let credentials = Credentials {
+        id_token: Secret::new(fake.signer.token(&fake.claims("n-1"))),
+        refresh_token: refresh_token.map(|token| Secret::new(token.to_owned())),
+        access: Vec::new(),
+    };
+    Beginning { identity, credentials, device: Device::default() }
+}
+
+fn granted(access_token: &str, refresh_token: &str) -> Value {
+    json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 3_600, "refresh_token": refresh_token})
+}
+
+/// A token that serves when there is another to be had, and is held for a good while.
+fn todos() -> ReturnTo {
+    ReturnTo::or_home(Some("/todos"))
+}
+
 impl Bench {
     async fn new() -> Self {
         Self::with_refresh_token(Some("rt-0")).await
@@ -37,30 +104,9 @@ impl Bench {
 
     async fn with_refresh_token(refresh_token: Option<&str>) -> Self {
         let fake = Fake::start().await;
-        let provider = fake.ready_provider().await;
-        let identity = Identity {
-            issuer: fake.base.as_str().into(),
-            subject: "alice-sub".to_owned(),
-            claims: Claims::default(),
-            granted: ScopeSet::default(),
-            provider_session: None,
-        };
-        let credentials = Credentials {
-            id_token: Secret::new(fake.signer.token(&fake.claims("n-1"))),
-            refresh_token: refresh_token.map(|token| Secret::new(token.to_owned())),
-            access: Vec::new(),
-        };
-        let lifetimes = Lifetimes {
-            idle: Duration::from_hours(8),
-            absolute: Duration::from_hours(48),
-            renewal: Duration::from_hours(48),
-        };
-        let settings = store::Settings { lifetimes, ..store::tests::settings() };
-        let sessions = Arc::new(Store::in_memory(settings));
-        let beginning = Beginning { identity, credentials, device: Device::default() };
-        let (_, session) = sessions.begin(beginning, fake.clock().now()).await.expect("kept");
-        let tokens = Tokens::new(provider, sessions, fake.clock(), Handle::current());
-        Self { fake, tokens, session }
+        let tokens = tokens(&fake, Store::in_memory(settings()), &[]).await;
+        let begun = tokens.sessions.begin(alice(&fake, refresh_token), fake.clock().now()).await;
+        Self { session: begun.expect("kept").1, tokens: Arc::new(tokens), fake }
     }
 
     async fn end(&self) {
@@ -76,51 +122,58 @@ impl Bench {
         self.answer(200, &granted(access_token, refresh_token));
     }
 
+    /// The same, but not before the gateway is told to go on.
+    fn grant_later(&self, access_token: &str, refresh_token: &str) -> Arc<Notify> {
+        let go_on = Arc::new(Notify::new());
+        let answer = Canned::json(200, &granted(access_token, refresh_token));
+        self.fake.answer("/token", Canned { after: Some(Arc::clone(&go_on)), ..answer });
+        go_on
+    }
+
     async fn obtain(&self, spec: &Arc<TokenSpec>) -> Result<HeaderValue, Stop> {
-        self.tokens
-            .obtain(Arc::clone(&self.session), Arc::clone(spec), ReturnTo::or_home(Some("/todos")))
-            .await
+        self.tokens.obtain(TokenFor::Session(&self.session, spec), todos()).await
     }
 
     async fn reason(&self, spec: &Arc<TokenSpec>) -> Reason {
         self.obtain(spec).await.expect_err("no token").reason()
     }
 
+    fn ready(&self, spec: &Arc<TokenSpec>) -> Option<HeaderValue> {
+        self.tokens.ready(TokenFor::Session(&self.session, spec), self.tokens.clock.now())
+    }
+
     fn calls(&self) -> usize {
         self.fake.calls("/token").len()
     }
 
-    /// The refresh token that the provider was sent last.
-    fn last_spent(&self) -> String {
-        self.fake.calls("/token").last().expect("a call").form["refresh_token"].clone()
+    /// The refresh tokens that the provider was sent, in order.
+    fn spent(&self) -> Vec<String> {
+        spent(&self.fake)
+    }
+
+    fn is_live(&self) -> bool {
+        self.session.is_live(self.tokens.clock.now())
     }
 }
 
-fn granted(access_token: &str, refresh_token: &str) -> Value {
-    json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 3_600, "refresh_token": refresh_token})
+fn spent(fake: &Fake) -> Vec<String> {
+    let calls = fake.calls("/token");
+    calls.iter().filter_map(|call| call.form.get("refresh_token").cloned()).collect()
 }
 
 #[tokio::test]
 async fn a_token_is_got_once_and_held_until_shortly_before_it_expires() {
     let bench = Bench::new().await;
-    assert!(Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_none());
+    assert!(bench.ready(&read()).is_none());
     bench.grant("at-1", "rt-1");
     assert_eq!(bench.obtain(&read()).await.expect("sound"), "Bearer at-1");
-    assert_eq!(
-        Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).expect("held"),
-        "Bearer at-1"
-    );
-    assert!(
-        Tokens::ready(&bench.session, &write(), bench.tokens.clock.now()).is_none(),
-        "each token is for its own routes"
-    );
-    bench.fake.pass(3_560);
-    assert!(Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_some());
-    bench.fake.pass(11);
-    assert!(
-        Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_none(),
-        "half a minute before it expires"
-    );
+    assert_eq!(bench.ready(&read()).expect("held"), "Bearer at-1");
+    assert!(bench.ready(&write()).is_none(), "each token is for its own routes");
+    bench.fake.pass(2_150);
+    assert!(bench.ready(&read()).is_some());
+    bench.fake.pass(1_095);
+    assert!(bench.ready(&read()).is_none(), "minutes before it expires");
+    bench.fake.pass(400);
     bench.grant("at-2", "rt-2");
     assert_eq!(bench.obtain(&read()).await.expect("sound"), "Bearer at-2");
     assert_eq!(bench.calls(), 2);
@@ -134,9 +187,7 @@ async fn a_hundred_requests_for_two_tokens_spend_each_refresh_token_once() {
     let all = (0..100).map(|number| bench.obtain(&specs[number % 2]));
     let results = futures_util::future::join_all(all).await;
     assert!(results.iter().all(Result::is_ok));
-    let spent: Vec<_> =
-        bench.fake.calls("/token").iter().map(|call| call.form["refresh_token"].clone()).collect();
-    assert_eq!(spent, ["rt-0", "rt-1"]);
+    assert_eq!(bench.spent(), ["rt-0", "rt-1"]);
 }
 
 #[tokio::test]
@@ -146,50 +197,97 @@ async fn the_rotated_refresh_token_takes_the_place_of_the_spent_one_and_the_old_
     bench.obtain(&read()).await.expect("sound");
     bench.grant("at-2", "rt-2");
     bench.obtain(&write()).await.expect("sound");
-    assert_eq!(bench.last_spent(), "rt-0", "none was returned, so the old one is spent again");
+    assert_eq!(bench.spent(), ["rt-0", "rt-0"], "none was returned, so the old one is spent again");
     bench.fake.pass(4_000);
     bench.obtain(&write()).await.expect("sound");
-    assert_eq!(bench.last_spent(), "rt-2");
+    assert_eq!(bench.spent()[2], "rt-2");
 }
 
 #[tokio::test]
-async fn a_dead_grant_ends_the_session_with_one_call() {
-    let bench = Bench::new().await;
-    bench.answer(400, &json!({"error": "invalid_grant"}));
-    for _ in 0..5 {
-        let stop = bench.obtain(&read()).await.expect_err("over");
-        let Stop::Refused(Refusal { reason: Reason::SessionOver, remedy: Remedy::SignIn(sign_in) }) = stop
-        else {
-            panic!("the session is over")
-        };
-        assert_eq!(sign_in.return_to.as_str(), "/todos");
-        assert_eq!(sign_in.token, None);
-    }
-    assert_eq!(bench.calls(), 1);
-    assert!(!bench.session.is_live(bench.tokens.clock.now()));
-}
-
-#[tokio::test]
-async fn a_provider_in_trouble_keeps_the_session_and_the_token_that_is_still_valid() {
+async fn a_token_that_is_still_valid_serves_at_once_and_is_renewed_behind_the_request() {
     let bench = Bench::new().await;
     bench.grant("at-1", "rt-1");
     bench.obtain(&read()).await.expect("sound");
-    bench.fake.pass(3_580);
-    bench.answer(503, &json!({}));
-    for _ in 0..5 {
+    bench.fake.pass(3_250);
+    let go_on = bench.grant_later("at-2", "rt-2");
+    for _ in 0..20 {
         assert_eq!(bench.obtain(&read()).await.expect("still valid"), "Bearer at-1");
     }
-    assert_eq!(bench.calls(), 2, "one try in five seconds");
-    bench.fake.pass(30);
+    bench.fake.until_called("/token", 2).await;
+    go_on.notify_one();
+    bench.tokens.finished().await;
+    assert_eq!(bench.ready(&read()).expect("renewed"), "Bearer at-2");
+    assert_eq!(bench.spent(), ["rt-0", "rt-1"], "by one call, whoever asked meanwhile");
+}
+
+#[tokio::test]
+async fn tokens_of_a_few_seconds_are_renewed_behind_requests_too() {
+    let bench = Bench::new().await;
+    let mut short = granted("at-1", "rt-1");
+    short["expires_in"] = json!(5);
+    bench.answer(200, &short);
     for _ in 0..5 {
-        assert_eq!(bench.reason(&read()).await, Reason::ProviderUnavailable);
-        assert_eq!(bench.reason(&write()).await, Reason::ProviderUnavailable);
+        assert_eq!(bench.obtain(&read()).await.expect("valid"), "Bearer at-1");
     }
-    assert_eq!(bench.calls(), 3, "one try in five seconds, whatever token is asked for");
-    assert!(bench.session.is_live(bench.tokens.clock.now()));
-    bench.grant("at-2", "rt-2");
+    bench.fake.pass(3);
+    for _ in 0..5 {
+        assert!(bench.obtain(&read()).await.is_ok());
+    }
+    bench.tokens.finished().await;
+    assert_eq!(bench.calls(), 2);
+    assert!(bench.ready(&read()).is_some());
     bench.fake.pass(6);
-    assert_eq!(bench.obtain(&read()).await.expect("healed"), "Bearer at-2");
+    assert!(bench.obtain(&read()).await.is_ok(), "and got anew when they have expired");
+    assert_eq!(bench.calls(), 3);
+}
+
+#[tokio::test]
+async fn a_narrower_grant_is_never_sent_and_not_asked_for_again() {
+    let bench = Bench::new().await;
+    let mut narrow = granted("at-1", "rt-1");
+    narrow["scope"] = json!("api://x/Other");
+    bench.answer(200, &narrow);
+    for _ in 0..3 {
+        assert_eq!(bench.reason(&read()).await, Reason::ScopeNotGranted);
+        assert!(bench.ready(&read()).is_none());
+    }
+    assert_eq!(bench.calls(), 1);
+    narrow["scope"] = json!("api://x/Other api://x/Write");
+    bench.answer(200, &narrow);
+    assert!(bench.obtain(&write()).await.is_ok(), "more than asked for is enough");
+    assert_eq!(bench.spent()[1], "rt-1", "the successor was kept all the same");
+}
+
+#[tokio::test]
+async fn a_token_may_be_asked_for_by_resource_alone() {
+    let bench = Bench::new().await;
+    bench.grant("at-1", "rt-1");
+    let resources = vec!["https://api.example/a".to_owned()];
+    let spec = Arc::new(TokenSpec { resources, ..TokenSpec::user("a", ScopeSet::default()) });
+    assert_eq!(bench.obtain(&spec).await.expect("sound"), "Bearer at-1");
+    let call = &bench.fake.calls("/token")[0];
+    assert_eq!(call.form["resource"], "https://api.example/a");
+    assert!(!call.form.contains_key("scope"));
+}
+
+#[tokio::test]
+async fn what_the_provider_says_anew_of_a_person_counts_and_brings_a_new_identifier() {
+    let bench = Bench::new().await;
+    let due = bench.session.state().renewal_due;
+    let mut claims = bench.fake.claims("n-1");
+    claims["roles"] = json!(["guest"]);
+    bench.answer(200, &bench.fake.tokens(&claims));
+    bench.obtain(&read()).await.expect("sound");
+    assert_eq!(bench.session.identity().claims.get("roles"), Some(&json!(["guest"])));
+    assert_eq!(bench.session.identity().subject, "alice-sub");
+    assert!(bench.session.state().renewal_due < due && bench.session.state().renewal_due == Timestamp(0));
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_the_person_is_asked_to_sign_in_for_it() {
+    let bench = Bench::with_refresh_token(None).await;
+    assert_eq!(bench.reason(&read()).await, Reason::ConsentRequired);
+    assert_eq!(bench.calls(), 0);
 }
 
 #[tokio::test]
@@ -208,100 +306,13 @@ async fn missing_consent_leaves_the_session_and_its_other_tokens() {
     assert_eq!(bench.calls(), 1);
     bench.grant("at-1", "rt-1");
     assert!(bench.obtain(&write()).await.is_ok());
-    assert!(bench.session.is_live(bench.tokens.clock.now()));
-}
-
-#[tokio::test]
-async fn a_narrower_grant_is_never_sent_and_not_asked_for_again() {
-    let bench = Bench::new().await;
-    let mut narrow = granted("at-1", "rt-1");
-    narrow["scope"] = json!("api://x/Other");
-    bench.answer(200, &narrow);
-    for _ in 0..3 {
-        assert_eq!(bench.reason(&read()).await, Reason::ScopeNotGranted);
-        assert!(Tokens::ready(&bench.session, &read(), bench.tokens.clock.now()).is_none());
-    }
-    assert_eq!(bench.calls(), 1);
-    narrow["scope"] = json!("api://x/Other api://x/Write");
-    bench.answer(200, &narrow);
-    assert!(bench.obtain(&write()).await.is_ok(), "more than asked for is enough");
-    assert_eq!(bench.last_spent(), "rt-1", "the successor was kept all the same");
-}
-
-#[tokio::test]
-async fn without_a_refresh_token_the_person_is_asked_to_sign_in_for_it() {
-    let bench = Bench::with_refresh_token(None).await;
-    assert_eq!(bench.reason(&read()).await, Reason::ConsentRequired);
-    assert_eq!(bench.calls(), 0);
-}
-
-#[tokio::test]
-async fn another_persons_id_token_ends_the_session_and_what_came_is_taken_back() {
-    let bench = Bench::new().await;
-    let mut claims = bench.fake.claims("n-1");
-    claims["sub"] = json!("mallory");
-    bench.answer(200, &bench.fake.tokens(&claims));
-    assert_eq!(bench.reason(&read()).await, Reason::SessionOver);
-    assert!(!bench.session.is_live(bench.tokens.clock.now()));
-    assert!(bench.session.credentials().access.is_empty());
-    bench.fake.until_called("/revoke", 1).await;
-    assert_eq!(bench.fake.calls("/revoke")[0].form["token"], "rt-1");
-}
-
-#[tokio::test]
-async fn a_session_that_ends_during_a_refresh_gets_nothing_of_it() {
-    let bench = Bench::new().await;
-    let go_on = Arc::new(Notify::new());
-    bench.fake.answer(
-        "/token",
-        Canned { after: Some(Arc::clone(&go_on)), ..Canned::json(200, &granted("at-1", "rt-1")) },
-    );
-    let spec = read();
-    let obtaining = bench.obtain(&spec);
-    let ending = async {
-        bench.fake.until_called("/token", 1).await;
-        bench.end().await;
-        go_on.notify_one();
-    };
-    let (result, ()) = tokio::join!(obtaining, ending);
-    assert_eq!(result.expect_err("over").reason(), Reason::SessionOver);
-    assert!(bench.session.credentials().access.is_empty());
-    bench.fake.until_called("/revoke", 1).await;
-    assert_eq!(bench.fake.calls("/revoke")[0].form["token"], "rt-1");
-}
-
-#[tokio::test]
-async fn a_valid_token_serves_while_another_request_renews_it() {
-    let bench = Bench::new().await;
-    bench.grant("at-1", "rt-1");
-    let spec = read();
-    bench.obtain(&spec).await.expect("sound");
-    bench.fake.pass(3_580);
-    let go_on = Arc::new(Notify::new());
-    bench.fake.answer(
-        "/token",
-        Canned { after: Some(Arc::clone(&go_on)), ..Canned::json(200, &granted("at-2", "rt-2")) },
-    );
-    let renewing = bench.obtain(&spec);
-    let meanwhile = async {
-        bench.fake.until_called("/token", 2).await;
-        let header = bench.obtain(&spec).await;
-        go_on.notify_one();
-        header
-    };
-    let (renewed, meanwhile) = tokio::join!(renewing, meanwhile);
-    assert_eq!(meanwhile.expect("still valid"), "Bearer at-1");
-    assert_eq!(renewed.expect("sound"), "Bearer at-2");
+    assert!(bench.is_live());
 }
 
 #[tokio::test]
 async fn a_browser_that_goes_away_does_not_lose_the_rotated_token() {
     let bench = Bench::new().await;
-    let go_on = Arc::new(Notify::new());
-    bench.fake.answer(
-        "/token",
-        Canned { after: Some(Arc::clone(&go_on)), ..Canned::json(200, &granted("at-1", "rt-1")) },
-    );
+    let go_on = bench.grant_later("at-1", "rt-1");
     let spec = read();
     tokio::select! {
         _ = bench.obtain(&spec) => panic!("the provider has not answered yet"),
@@ -313,25 +324,18 @@ async fn a_browser_that_goes_away_does_not_lose_the_rotated_token() {
 }
 
 #[tokio::test]
-async fn tokens_of_a_few_seconds_are_used_and_not_renewed_with_every_request() {
+async fn a_gateway_that_stops_can_wait_for_what_is_under_way() {
     let bench = Bench::new().await;
-    let mut short = granted("at-1", "rt-1");
-    short["expires_in"] = json!(20);
-    bench.answer(200, &short);
-    for _ in 0..5 {
-        assert_eq!(bench.obtain(&read()).await.expect("valid"), "Bearer at-1");
+    bench.tokens.finished().await;
+    let go_on = bench.grant_later("at-1", "rt-1");
+    let spec = read();
+    tokio::select! {
+        _ = bench.obtain(&spec) => panic!("the provider has not answered yet"),
+        () = bench.fake.until_called("/token", 1) => {}
     }
-    assert_eq!(bench.calls(), 1);
-    bench.fake.pass(25);
-    assert!(bench.obtain(&read()).await.is_ok());
-    assert_eq!(bench.calls(), 2);
-}
-
-#[tokio::test]
-async fn an_ended_session_gets_nothing_and_causes_no_call() {
-    let bench = Bench::new().await;
-    bench.grant("at-1", "rt-1");
-    bench.end().await;
-    assert_eq!(bench.reason(&read()).await, Reason::SessionOver);
-    assert_eq!(bench.calls(), 0);
+    let waiting = timeout(Duration::from_millis(20), bench.tokens.finished()).await;
+    assert!(waiting.is_err(), "a refresh is under way");
+    go_on.notify_one();
+    bench.tokens.finished().await;
+    assert!(bench.session.credentials().refresh_token.as_ref().is_some_and(|token| token.matches("rt-1")));
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::oidc::settings::{Algorithm, ClientAuthentication, ResponseMode};
 use crate::routing::{Csrf, Methods, Pattern, Target};
 use crate::rule::Rule;
+use crate::session::TokenKind;
 use crate::session::store::Choice;
 use crate::session::store::redis::settings::Mode;
 
@@ -270,4 +271,86 @@ fn sessions_are_shared_in_a_redis_under_keys_that_gateways_share() {
     let session = with("{ cluster = [\"redis://localhost:7000\", \"redis://localhost:7001\"] }");
     let Choice::Redis(redis) = session.store else { panic!("a Redis") };
     assert!(matches!(&redis.mode, Mode::Cluster(nodes) if nodes.len() == 2));
+}
+
+#[test]
+fn a_token_may_be_the_gateways_own_or_come_in_exchange_for_another() {
+    let tokens = r#"[tokens.own]
+kind = "client"
+scopes = ["api://todo/.default"]
+
+[tokens.either]
+kind = "user-or-client"
+audience = "list-api"
+
+[tokens.third]
+kind = "on-behalf-of"
+scopes = ["c"]
+from = "second"
+
+[tokens.second]
+kind = "exchange"
+resource = "https://b.example/api"
+from = "read"
+
+[tokens.read]
+resource = ["https://a.example", "https://a.example/other"]
+"#;
+    let routes = r#"[[routes]]
+path = "/own"
+upstream = "todo"
+allow = "anyone"
+token = "own"
+
+[[routes]]
+path = "/either"
+upstream = "todo"
+allow = "anyone"
+token = "either"
+
+[[routes]]
+path = "/third"
+upstream = "todo"
+token = "third"
+
+[log]"#;
+    let config = good(&GOOD.replace("[tokens.read]\n", tokens).replace("[log]", routes));
+    let spec = |name: &str| config.tokens.iter().find(|spec| spec.name == name).expect("there");
+    assert_eq!(spec("own").kind, TokenKind::Client);
+    assert_eq!(
+        (&spec("either").kind, spec("either").audience.as_deref()),
+        (&TokenKind::UserOrClient, Some("list-api"))
+    );
+    let TokenKind::OnBehalfOf(second) = &spec("third").kind else { panic!("on behalf of a person") };
+    assert!(std::sync::Arc::ptr_eq(second, spec("second")), "one value in all places");
+    assert_eq!(spec("third").root().name, "read");
+    assert_eq!(spec("read").resources, ["https://a.example", "https://a.example/other"]);
+    assert_eq!(config.provider.resources, spec("read").resources, "sign-ins name them too");
+    let csrf = |path: &str| {
+        let is_it = |route: &&std::sync::Arc<crate::routing::Route>| route.name.as_ref() == path;
+        config.routes.iter().find(is_it).map(|route| route.csrf)
+    };
+    assert_eq!(csrf("/own"), Some(Csrf::Origin));
+    assert_eq!(csrf("/either"), Some(Csrf::Header), "a person's data may come back");
+    assert_eq!(config.warnings, Vec::<String>::new(), "what is shown for another is used");
+}
+
+#[test]
+fn a_public_client_gets_no_token_of_its_own() {
+    for (kind, is_good) in
+        [("client", false), ("user-or-client", false), ("on-behalf-of", false), ("user", true)]
+    {
+        let from = if kind == "on-behalf-of" { "\nfrom = \"read\"" } else { "" };
+        let text = format!(
+            "{LEAST}[tokens.read]\nscopes = [\"a\"]\n[tokens.x]\nkind = \"{kind}\"\nscopes = [\"a\"]{from}\n"
+        );
+        let problems = Folder::new().read(&text).err();
+        assert_eq!(problems.is_none(), is_good, "{kind}");
+        let is_told = |problems: super::super::Problems| {
+            problems
+                .iter()
+                .any(|problem| problem.key == "tokens.x.kind" && problem.message.contains("public client"))
+        };
+        assert!(problems.is_none_or(is_told), "{kind}");
+    }
 }

@@ -106,7 +106,7 @@ impl Durable {
             Self::File(_) => Ok(true),
             Self::Redis(redis) => redis.lease(key, holder, ttl).await,
             #[cfg(test)]
-            Self::Shared(shared) => Ok(shared.lease(key, holder, ttl)),
+            Self::Shared(shared) => shared.lease(key, holder, ttl),
         }
     }
 

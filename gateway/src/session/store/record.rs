@@ -201,6 +201,7 @@ struct WireToken {
     name: String,
     fingerprint: String,
     authorization: String,
+    renew_from: i64,
     expires: i64,
     suffices: bool,
 }
@@ -281,6 +282,7 @@ impl WireToken {
             name: held.spec.name.clone(),
             fingerprint: held.spec.fingerprint(),
             authorization: held.authorization.to_str().ok()?.to_owned(),
+            renew_from: held.renew_from.0,
             expires: held.expires.0,
             suffices: held.suffices,
         })
@@ -292,7 +294,7 @@ impl WireToken {
             specs.iter().find(|spec| spec.name == self.name && spec.fingerprint() == self.fingerprint)?;
         let mut authorization = HeaderValue::from_str(&self.authorization).ok()?;
         authorization.set_sensitive(true);
-        let expires = Timestamp(self.expires);
-        Some(Held { spec: Arc::clone(spec), authorization, expires, suffices: self.suffices })
+        let (renew_from, expires) = (Timestamp(self.renew_from), Timestamp(self.expires));
+        Some(Held { spec: Arc::clone(spec), authorization, renew_from, expires, suffices: self.suffices })
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::session::SessionKey;
@@ -23,7 +23,7 @@ pub(in crate::session) struct Shared {
 #[derive(Default)]
 struct Inner {
     sessions: BTreeMap<SessionKey, Stored>,
-    leases: HashMap<SessionKey, Holder>,
+    leases: HashMap<SessionKey, (Holder, Instant)>,
     claims: HashSet<[u8; 32]>,
     listeners: Vec<Listener>,
 }
@@ -157,14 +157,19 @@ impl Shared {
         Ok(self.up()?.sessions.len() as u64)
     }
 
-    /// A lease here lasts until it is given back: a test has no time to lose.
-    pub(super) fn lease(&self, key: SessionKey, holder: Holder, _: Duration) -> bool {
-        *self.lock().leases.entry(key).or_insert(holder) == holder
+    pub(super) fn lease(&self, key: SessionKey, holder: Holder, ttl: Duration) -> Result<bool, StoreError> {
+        let (mut inner, now) = (self.up()?, Instant::now());
+        let known = inner.leases.get(&key).filter(|(_, until)| now < *until);
+        let is_free = known.is_none_or(|(known, _)| *known == holder);
+        if is_free {
+            inner.leases.insert(key, (holder, now + ttl));
+        }
+        Ok(is_free)
     }
 
     pub(super) fn release(&self, key: SessionKey, holder: Holder) {
         let mut inner = self.lock();
-        if inner.leases.get(&key) == Some(&holder) {
+        if inner.leases.get(&key).is_some_and(|(known, _)| *known == holder) {
             inner.leases.remove(&key);
         }
     }

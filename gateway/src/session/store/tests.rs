@@ -28,17 +28,28 @@ impl Fleet {
         self.gateway_with(|settings| settings)
     }
 
-    /// Takes the place away, or brings it back.
+    /// Takes the place away from all of them, or brings it back.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.place.set_down(is_down);
     }
 
-    fn gateway_with(&self, edit: impl FnOnce(Settings) -> Settings) -> Store {
+    /// The same, for whoever outlives this.
+    pub(crate) fn handle(&self) -> impl Fn(bool) + Send + Sync + use<> {
+        let place = Arc::clone(&self.place);
+        move |is_down| place.set_down(is_down)
+    }
+
+    pub(crate) fn gateway_with(&self, edit: impl FnOnce(Settings) -> Settings) -> Store {
         let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
         self.place.subscribe(listener(&warm, &live_since));
         let settings = edit(Settings { vault: Vault::new(&self.key, &[]), ..settings() });
         Store::on(settings, Place::Durable(Durable::Shared(Arc::clone(&self.place))), warm, live_since)
     }
+}
+
+/// As if the place had been there for long.
+pub(crate) fn settle(store: &Store) {
+    *store.live_since.lock().expect("whole") = Instant::now().checked_sub(SETTLING);
 }
 
 /// What a request that shows `id` gets.
@@ -399,9 +410,8 @@ async fn one_gateway_refreshes_at_a_time() {
     let ttl = Duration::from_secs(4);
     // Right after the place came back nobody may: whoever refreshed before writes down first what came of it.
     assert!(!one.lease(&session, [1; 16], ttl).await.expect("there"));
-    for store in [&one, &two] {
-        *store.live_since.lock().expect("whole") = Instant::now().checked_sub(SETTLING);
-    }
+    settle(&one);
+    settle(&two);
     assert!(one.lease(&session, [1; 16], ttl).await.expect("there"));
     assert!(one.lease(&session, [1; 16], ttl).await.expect("there"), "its own, for longer");
     assert!(!two.lease(&copy, [2; 16], ttl).await.expect("there"));
@@ -428,12 +438,8 @@ async fn a_person_has_so_many_sessions_and_no_more() {
 async fn a_token_of_a_changed_configuration_is_got_anew() {
     let fleet = Fleet::new();
     let spec = |scopes: &str| Arc::new(TokenSpec::user("read", scopes.parse().expect("valid")));
-    let held = Held {
-        spec: spec("a"),
-        authorization: HeaderValue::from_static("Bearer x"),
-        expires: Timestamp(5_000),
-        suffices: true,
-    };
+    let header = HeaderValue::from_static("Bearer x");
+    let held = Held::new(&spec("a"), header, [Timestamp(1_000), Timestamp(5_000)], true);
     let mut begun = beginning();
     begun.credentials.access = vec![held];
     let with =

@@ -1,0 +1,87 @@
+//! Spending a session's refresh token: once, and whatever comes of it is either kept, or given back, or ends the session.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::oidc::RefreshError;
+use crate::secret::Secret;
+use crate::session::ending::Ending;
+use crate::session::{Credentials, TokenSpec};
+use crate::stop::{Reason, Whose};
+
+use super::failure::NoToken;
+use super::keep::Came;
+use super::renewal::{Flight, Need, sufficient};
+use super::{Tokens, ask_of};
+
+impl Tokens {
+    /// A new token by the session's refresh token.
+    pub(super) async fn refresh(
+        &self,
+        flight: &mut Flight,
+        spec: &Arc<TokenSpec>,
+    ) -> Result<HeaderValue, NoToken> {
+        let (mut may_repeat, mut may_follow) = (true, true);
+        loop {
+            let state = flight.session.state().clone();
+            let Some(spent) = state.credentials.refresh_token.clone() else {
+                return Err(NoToken::ConsentRequired);
+            };
+            if !flight.lease.is_certain() {
+                return Err(NoToken::fault(Whose::Store, Reason::StoreUnavailable, InDoubt));
+            }
+            let asked = self.clock.now();
+            match self.provider.refresh(&state.credentials, &state.identity, &ask_of(spec)).await {
+                Ok(refreshed) => {
+                    let came = Came::by_refresh(spec, asked, spent, refreshed);
+                    return self.keep_refreshed(flight, came).await;
+                }
+                // If the answer is lost, so may be the successor. Providers that allow for this give it once more.
+                Err(RefreshError::Lost(_)) if may_repeat => may_repeat = false,
+                Err(RefreshError::InvalidGrant) => {
+                    // What was spent here may have been replaced elsewhere.
+                    self.sessions.reload(&flight.session).await?;
+                    if !may_follow || is_the_one(&flight.session.credentials(), &spent) {
+                        self.sessions.end(&flight.session, Ending::InvalidGrant).await?;
+                    }
+                    if flight.session.has_ended() {
+                        return Err(NoToken::SessionOver);
+                    }
+                    may_follow = false;
+                    if let Some(held) = self.held(&flight.session, spec, Need::Usable) {
+                        return held;
+                    }
+                }
+                Err(RefreshError::IdentityMismatch(successor)) => {
+                    self.revoke(successor.or(Some(spent)));
+                    self.sessions.end(&flight.session, Ending::IdentityMismatch).await?;
+                    return Err(NoToken::SessionOver);
+                }
+                Err(RefreshError::ConsentRequired) => return Err(NoToken::ConsentRequired),
+                Err(RefreshError::Transient(fault, pause)) => return Err(NoToken::Away(fault, pause)),
+                Err(RefreshError::Lost(fault)) => return Err(NoToken::Away(fault, None)),
+                Err(RefreshError::Broken(fault)) => return Err(NoToken::Refused(fault)),
+            }
+        }
+    }
+
+    async fn keep_refreshed(&self, flight: &Flight, came: Came) -> Result<HeaderValue, NoToken> {
+        let kept = self.keep(flight, &came).await;
+        if matches!(kept, Err(NoToken::SessionOver)) {
+            // It ended meanwhile: what came is taken back (requirement TK-17).
+            self.revoke(came.successor.or(came.spent));
+        }
+        kept.and_then(|()| sufficient(&came.held))
+    }
+}
+
+/// Whether that refresh token is still the one of these credentials.
+pub(super) fn is_the_one(credentials: &Credentials, refresh_token: &Secret<String>) -> bool {
+    credentials.refresh_token.as_ref().is_some_and(|known| known.matches(refresh_token.expose()))
+}
+
+/// This process was silent for so long that another gateway may have taken the lease.
+#[derive(Debug, thiserror::Error)]
+#[error("the session store did not confirm in time that no other gateway refreshes")]
+struct InDoubt;
