@@ -193,6 +193,24 @@ async fn what_the_store_does_not_take_is_offered_until_it_does_and_used_only_the
 }
 
 #[tokio::test]
+async fn a_store_that_takes_nothing_does_not_press_the_provider() {
+    let bench = Bench::new().await;
+    let [one, _] = &bench.gateways;
+    let place = Arc::new(bench.fleet.handle());
+    bench.fake.answer_by("/token", move |_| {
+        place(true);
+        Canned::json(200, &json!({"access_token": "at-1", "token_type": "Bearer", "expires_in": 3_600}))
+    });
+    for _ in 0..5 {
+        assert_eq!(one.reason(&read()).await, Reason::StoreUnavailable);
+    }
+    assert_eq!(spent(&bench.fake), ["rt-0"], "although that was not replaced");
+    bench.bring_back();
+    one.tokens.finished().await;
+    assert_eq!(one.obtain(&read()).await.expect("kept"), "Bearer at-1");
+}
+
+#[tokio::test]
 async fn a_valid_token_serves_while_its_successor_cannot_be_written_down() {
     let bench = Bench::new().await.with_one_token().await;
     let [one, _] = &bench.gateways;
