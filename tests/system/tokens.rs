@@ -266,9 +266,12 @@ async fn a_provider_in_trouble_ends_no_session_and_is_not_pressed() {
     }
     browser.fetch("GET", "/rec").await.must_be(200);
     assert_eq!(spent(&site).len(), 2);
-    site.heal();
-    // Expired: 503 with a hint, the session stays.
+    // Expired: whoever asks waits for the try that is under way.
     site.advance(Duration::from_secs(60));
+    assert!(browser.fetch("GET", "/rec").await.status.is_server_error());
+    site.heal();
+    site.advance(Duration::from_secs(77));
+    // 503 with a hint, the session stays.
     for trouble in troubles {
         site.faults().set(trouble);
         let asked = spent(&site).len();

@@ -129,13 +129,15 @@ async fn a_holder_that_dies_holds_nobody_up_for_long() {
     let bench = Bench::new().await;
     bench.rotate_strictly();
     let [one, other] = &bench.gateways;
-    assert!(one.sessions().lease(&one.session, [1; 16], TIMING.ttl).await.expect("there"));
+    let soon = Duration::from_millis(100);
+    assert!(one.sessions().lease(&one.session, [1; 16], soon).await.expect("there"));
     assert_eq!(other.obtain(&read()).await.expect("after the lease's end"), "Bearer at-1");
 }
 
 #[tokio::test]
 async fn a_lease_is_kept_up_for_as_long_as_the_provider_takes() {
-    let bench = Bench::new().await;
+    let (ttl, beat) = (Duration::from_millis(500), Duration::from_millis(50));
+    let bench = Bench::with(Timing { ttl, beat, ..TIMING }).await;
     let go_on = Arc::new(Notify::new());
     let answer = Canned::json(200, &granted("at-1", "rt-1"));
     bench.fake.answer("/token", Canned { after: Some(Arc::clone(&go_on)), ..answer });
@@ -143,8 +145,8 @@ async fn a_lease_is_kept_up_for_as_long_as_the_provider_takes() {
     let spec = read();
     let late = async {
         bench.fake.until_called("/token", 1).await;
-        let try_it = || other.sessions().lease(&other.session, [2; 16], TIMING.ttl);
-        let until = tokio::time::Instant::now() + 2 * TIMING.ttl;
+        let try_it = || other.sessions().lease(&other.session, [2; 16], ttl);
+        let until = tokio::time::Instant::now() + 2 * ttl;
         while tokio::time::Instant::now() < until {
             assert!(!try_it().await.expect("there"), "one is still at it");
             tokio::time::sleep(TIMING.poll).await;
@@ -153,7 +155,7 @@ async fn a_lease_is_kept_up_for_as_long_as_the_provider_takes() {
     };
     let (obtained, ()) = tokio::join!(one.obtain(&spec), late);
     obtained.expect("sound");
-    assert!(other.sessions().lease(&other.session, [2; 16], TIMING.ttl).await.expect("there"));
+    assert!(other.sessions().lease(&other.session, [2; 16], ttl).await.expect("there"));
 }
 
 #[tokio::test]
