@@ -189,8 +189,15 @@ async fn tokens_are_renewed_before_they_expire() {
     assert_eq!(bearer(&recorder.last())["uti"], first["uti"], "still good for half an hour");
     site.advance(Duration::from_secs(1_790));
     browser.fetch("GET", "/rec").await.must_be(200);
-    let second = bearer(&recorder.last());
-    assert_ne!(second["uti"], first["uti"], "not yet expired, but about to");
+    assert_eq!(bearer(&recorder.last())["uti"], first["uti"], "no request waits while the old one is good");
+    let second = loop {
+        browser.fetch("GET", "/rec").await.must_be(200);
+        let held = bearer(&recorder.last());
+        if held["uti"] != first["uti"] {
+            break held;
+        }
+    };
+    assert_eq!(spent(&site).len(), 2, "one refresh behind all of them");
     assert!(second["exp"].as_i64() > first["exp"].as_i64());
 }
 
@@ -248,16 +255,23 @@ async fn a_provider_in_trouble_ends_no_session_and_is_not_pressed() {
     site.advance(Duration::from_secs(1_785));
     browser.session().await;
     site.advance(Duration::from_secs(1_790));
-    // Due, but not expired: the old token serves, and the provider is asked once in five seconds at most.
+    // Due, but not expired: the old token serves, and the provider is asked once in five seconds at most, behind requests.
     site.faults().set(troubles[0]);
     for _ in 0..5 {
         browser.fetch("GET", "/rec").await.must_be(200);
         assert_eq!(bearer(&recorder.last())["uti"], first["uti"]);
     }
+    while spent(&site).len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    browser.fetch("GET", "/rec").await.must_be(200);
     assert_eq!(spent(&site).len(), 2);
-    site.heal();
-    // Expired: 503 with a hint, the session stays.
+    // Expired: whoever asks waits for the try that is under way.
     site.advance(Duration::from_secs(60));
+    assert!(browser.fetch("GET", "/rec").await.status.is_server_error());
+    site.heal();
+    site.advance(Duration::from_secs(77));
+    // 503 with a hint, the session stays.
     for trouble in troubles {
         site.faults().set(trouble);
         let asked = spent(&site).len();
@@ -268,7 +282,8 @@ async fn a_provider_in_trouble_ends_no_session_and_is_not_pressed() {
         }
         assert_eq!(spent(&site).len(), asked + 1, "{}", trouble.name());
         site.heal();
-        site.advance(Duration::from_secs(6));
+        // The pauses grow, to a minute and a quarter at most.
+        site.advance(Duration::from_secs(77));
     }
     let healed = browser.fetch("GET", "/rec").await;
     healed.must_be(200);

@@ -86,16 +86,15 @@ impl Came {
 }
 
 impl Tokens {
-    /// Puts what came into the session. A successor that the store does not take is held here, with the lease, until it
-    /// does or the session is over.
+    /// Puts what came into the session. What the store does not take is held here, with turn and lease, until it does or
+    /// the session is over: a refresh token's successor must not be lost, and the provider not be asked again.
     pub(super) async fn keep(&self, flight: &Flight, came: &Came) -> Result<(), NoToken> {
         let session = &flight.session;
-        let mut is_told = false;
+        let (mut is_told, mut pause) = (false, self.timing.rewrite);
         loop {
             match self.sessions.change(session, |state| came.merged_into(state)).await {
                 Ok(Changed::Yes | Changed::Unneeded) => return Ok(()),
                 Ok(Changed::Over) => return Err(NoToken::SessionOver),
-                Err(error) if came.successor.is_none() => return Err(error.into()),
                 Err(_) if self.clock.now() >= session.absolute_end() => return Err(NoToken::SessionOver),
                 Err(error) if !is_told => {
                     is_told = true;
@@ -110,7 +109,8 @@ impl Tokens {
                 }
                 Err(_) => {}
             }
-            sleep(self.timing.rewrite).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(self.timing.rewrite * 10);
         }
     }
 }

@@ -26,7 +26,8 @@ pub(super) struct Timing {
     pub(super) poll: Duration,
     /// For how long they do.
     pub(super) patience: Duration,
-    /// How often the store is asked again to take what must not be lost.
+    /// When the store is asked again to take what must not be lost; later up to ten times as seldom. Even that is more
+    /// often than others may begin to refresh after the store was away.
     pub(super) rewrite: Duration,
 }
 

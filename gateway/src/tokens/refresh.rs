@@ -8,7 +8,7 @@ use crate::oidc::RefreshError;
 use crate::secret::Secret;
 use crate::session::ending::Ending;
 use crate::session::{Credentials, TokenSpec};
-use crate::stop::{Reason, Whose};
+use crate::stop::{Fault, Reason, Whose};
 
 use super::failure::NoToken;
 use super::keep::Came;
@@ -38,20 +38,26 @@ impl Tokens {
                     return self.keep_refreshed(flight, came).await;
                 }
                 // If the answer is lost, so may be the successor. Providers that allow for this give it once more.
-                Err(RefreshError::Lost(_)) if may_repeat => may_repeat = false,
+                Err(RefreshError::Lost(fault)) if may_repeat => {
+                    may_repeat = false;
+                    log_lost(flight, spec, &fault);
+                }
                 Err(RefreshError::InvalidGrant) => {
                     // What was spent here may have been replaced elsewhere.
                     self.sessions.reload(&flight.session).await?;
-                    if !may_follow || is_the_one(&flight.session.credentials(), &spent) {
+                    if is_the_one(&flight.session.credentials(), &spent) {
                         self.sessions.end(&flight.session, Ending::InvalidGrant).await?;
                     }
                     if flight.session.has_ended() {
                         return Err(NoToken::SessionOver);
                     }
-                    may_follow = false;
                     if let Some(held) = self.held(&flight.session, spec, Need::Usable) {
                         return held;
                     }
+                    if !may_follow {
+                        return Err(NoToken::fault(Whose::Store, Reason::StoreUnavailable, InDoubt));
+                    }
+                    may_follow = false;
                 }
                 Err(RefreshError::IdentityMismatch(successor)) => {
                     self.revoke(successor.or(Some(spent)));
@@ -81,7 +87,18 @@ pub(super) fn is_the_one(credentials: &Credentials, refresh_token: &Secret<Strin
     credentials.refresh_token.as_ref().is_some_and(|known| known.matches(refresh_token.expose()))
 }
 
-/// This process was silent for so long that another gateway may have taken the lease.
+fn log_lost(flight: &Flight, spec: &TokenSpec, fault: &Fault) {
+    tracing::warn!(
+        target: "gateway::oidc",
+        event = "refresh_repeated",
+        session = flight.session.key().short(),
+        token = spec.name,
+        error = fault.causes(),
+        "the answer to a refresh was lost, and it is tried once more",
+    );
+}
+
+/// This process was silent for so long that another gateway may have taken the lease, or another is seen to have.
 #[derive(Debug, thiserror::Error)]
-#[error("the session store did not confirm in time that no other gateway refreshes")]
+#[error("the session store did not keep other gateways from refreshing")]
 struct InDoubt;

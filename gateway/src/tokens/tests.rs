@@ -23,8 +23,8 @@ use crate::stop::{Reason, Refusal, Remedy};
 
 /// Waits are as short as they can be where none is to be seen.
 const TIMING: Timing = Timing {
-    ttl: Duration::from_millis(400),
-    beat: Duration::from_millis(100),
+    ttl: Duration::from_secs(4),
+    beat: Duration::from_secs(1),
     poll: Duration::from_millis(5),
     patience: Duration::from_secs(5),
     rewrite: Duration::from_millis(5),
@@ -92,7 +92,7 @@ fn granted(access_token: &str, refresh_token: &str) -> Value {
     json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 3_600, "refresh_token": refresh_token})
 }
 
-/// A token that serves when there is another to be had, and is held for a good while.
+/// Where the person was.
 fn todos() -> ReturnTo {
     ReturnTo::or_home(Some("/todos"))
 }

@@ -129,13 +129,15 @@ async fn a_holder_that_dies_holds_nobody_up_for_long() {
     let bench = Bench::new().await;
     bench.rotate_strictly();
     let [one, other] = &bench.gateways;
-    assert!(one.sessions().lease(&one.session, [1; 16], TIMING.ttl).await.expect("there"));
+    let soon = Duration::from_millis(100);
+    assert!(one.sessions().lease(&one.session, [1; 16], soon).await.expect("there"));
     assert_eq!(other.obtain(&read()).await.expect("after the lease's end"), "Bearer at-1");
 }
 
 #[tokio::test]
 async fn a_lease_is_kept_up_for_as_long_as_the_provider_takes() {
-    let bench = Bench::new().await;
+    let (ttl, beat) = (Duration::from_millis(500), Duration::from_millis(50));
+    let bench = Bench::with(Timing { ttl, beat, ..TIMING }).await;
     let go_on = Arc::new(Notify::new());
     let answer = Canned::json(200, &granted("at-1", "rt-1"));
     bench.fake.answer("/token", Canned { after: Some(Arc::clone(&go_on)), ..answer });
@@ -143,8 +145,8 @@ async fn a_lease_is_kept_up_for_as_long_as_the_provider_takes() {
     let spec = read();
     let late = async {
         bench.fake.until_called("/token", 1).await;
-        let try_it = || other.sessions().lease(&other.session, [2; 16], TIMING.ttl);
-        let until = tokio::time::Instant::now() + 2 * TIMING.ttl;
+        let try_it = || other.sessions().lease(&other.session, [2; 16], ttl);
+        let until = tokio::time::Instant::now() + 2 * ttl;
         while tokio::time::Instant::now() < until {
             assert!(!try_it().await.expect("there"), "one is still at it");
             tokio::time::sleep(TIMING.poll).await;
@@ -153,7 +155,7 @@ async fn a_lease_is_kept_up_for_as_long_as_the_provider_takes() {
     };
     let (obtained, ()) = tokio::join!(one.obtain(&spec), late);
     obtained.expect("sound");
-    assert!(other.sessions().lease(&other.session, [2; 16], TIMING.ttl).await.expect("there"));
+    assert!(other.sessions().lease(&other.session, [2; 16], ttl).await.expect("there"));
 }
 
 #[tokio::test]
@@ -190,6 +192,24 @@ async fn what_the_store_does_not_take_is_offered_until_it_does_and_used_only_the
     assert_eq!(one.obtain(&read()).await.expect("kept"), "Bearer at-1");
     assert_eq!(other.obtain(&write()).await.expect("by the successor"), "Bearer at-2");
     assert_eq!(spent(&bench.fake), ["rt-0", "rt-1"]);
+}
+
+#[tokio::test]
+async fn a_store_that_takes_nothing_does_not_press_the_provider() {
+    let bench = Bench::new().await;
+    let [one, _] = &bench.gateways;
+    let place = Arc::new(bench.fleet.handle());
+    bench.fake.answer_by("/token", move |_| {
+        place(true);
+        Canned::json(200, &json!({"access_token": "at-1", "token_type": "Bearer", "expires_in": 3_600}))
+    });
+    for _ in 0..5 {
+        assert_eq!(one.reason(&read()).await, Reason::StoreUnavailable);
+    }
+    assert_eq!(spent(&bench.fake), ["rt-0"], "although that was not replaced");
+    bench.bring_back();
+    one.tokens.finished().await;
+    assert_eq!(one.obtain(&read()).await.expect("kept"), "Bearer at-1");
 }
 
 #[tokio::test]
