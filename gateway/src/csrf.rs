@@ -5,7 +5,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderName, Method};
 
 use crate::caller::Caller;
-use crate::intake::{Inbound, single};
+use crate::intake::{Inbound, SEC_FETCH_SITE, single};
 use crate::origin::Origin;
 use crate::routing::{Csrf, Route};
 use crate::stop::{Reason, Stop};
@@ -13,7 +13,6 @@ use crate::websocket::Handshake;
 
 /// The header that scripts of the site send and no form, link or foreign script can: `X-CSRF: 1`.
 pub static X_CSRF: HeaderName = HeaderName::from_static("x-csrf");
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets pass what the site itself sent.
 pub fn check(inbound: &Inbound, route: &Route, caller: &Caller, origin: &Origin) -> Result<(), Stop> {

@@ -2,7 +2,10 @@
 //! in front of them (requirement PA-08).
 
 pub mod callback;
+mod onward;
+mod posted;
 pub mod session;
+pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 
@@ -19,6 +22,7 @@ use crate::oidc::settings::ResponseMode;
 use crate::policy::Permit;
 use crate::routing::{Csrf, Endpoint, Methods, Pattern, Route, Target};
 use crate::rule::Rule;
+use crate::session::return_to::OWN_PAGE;
 use crate::stop::{Reason, Stop};
 
 /// Everything at and below this path is the gateway's.
@@ -27,6 +31,8 @@ pub const PREFIX: &str = "/auth";
 pub const CALLBACK: &str = "/auth/callback";
 /// Where people land after sign-out.
 pub const SIGNED_OUT: &str = "/auth/signed-out";
+/// Where a browser takes a step inside this site, so that it brings its session along.
+const CONTINUE: &str = "/auth/continue";
 
 /// Answers a request to one of the gateway's own paths.
 pub async fn answer(
@@ -42,14 +48,16 @@ pub async fn answer(
         Endpoint::Callback => callback::answer(live, inbound, &permit, record).await,
         Endpoint::SignOut => sign_out::answer(live, &inbound, &permit, record).await,
         Endpoint::SignedOut => Ok(sign_out::landing(&inbound)),
+        Endpoint::Continue => Ok(onward::step(&inbound)),
         Endpoint::Session => session::answer(live, &inbound, &permit),
+        Endpoint::Sessions => sessions::answer(live, inbound, &permit, record).await,
         Endpoint::Unknown => Err(Stop::refused(Reason::NoRoute)),
     }
 }
 
-/// Whether a request only looks at the session and asks not to extend it (requirement SE-12).
+/// Whether a request only looks at the session, or at all of a person's, and asks not to extend it (requirement SE-12).
 pub fn is_silent_poll(permit: &Permit<'_>, inbound: &Inbound) -> bool {
-    permit.target() == Target::Endpoint(Endpoint::Session)
+    matches!(permit.target(), Target::Endpoint(Endpoint::Session | Endpoint::Sessions))
         && parameter(inbound, "slide").is_some_and(|value| value == "false")
 }
 
@@ -74,9 +82,11 @@ pub fn routes(response_mode: ResponseMode) -> Vec<Arc<Route>> {
         ("/auth/sign-in", &["GET"][..], Csrf::Exempt, Endpoint::SignIn),
         ("/auth/sign-up", &["GET"], Csrf::Exempt, Endpoint::SignUp),
         (CALLBACK, &[callback_method], Csrf::Exempt, Endpoint::Callback),
+        (CONTINUE, &["GET"], Csrf::Exempt, Endpoint::Continue),
         ("/auth/sign-out", &["POST"], Csrf::Origin, Endpoint::SignOut),
         (SIGNED_OUT, &["GET", "HEAD"], Csrf::Exempt, Endpoint::SignedOut),
         ("/auth/session", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Session),
+        (OWN_PAGE, &["GET", "HEAD", "POST"], Csrf::Origin, Endpoint::Sessions),
     ]
     .into_iter()
     .map(|(path, methods, csrf, endpoint)| {
@@ -89,11 +99,12 @@ pub fn routes(response_mode: ResponseMode) -> Vec<Arc<Route>> {
 
 fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) -> Arc<Route> {
     let (Pattern::Exact(text) | Pattern::Prefix(text)) = &path;
+    let rule = if endpoint == Endpoint::Sessions { Rule::SignedIn } else { Rule::Anyone };
     Arc::new(Route {
         name: text.as_str().into(),
         path,
         methods,
-        rule: Rule::Anyone,
+        rule,
         csrf,
         target: Target::Endpoint(endpoint),
         token: None,

@@ -20,6 +20,8 @@ use crate::stop::{Reason, Stop};
 
 /// What kind of use the browser makes of the answer (W3C Fetch Metadata).
 pub static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+/// From where the browser was sent (W3C Fetch Metadata).
+pub static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
@@ -95,6 +97,11 @@ impl Inbound {
     /// Whether a browser is loading a page into a tab.
     pub fn is_navigation(&self) -> bool {
         is_navigation(&self.parts.method, &self.parts.headers)
+    }
+
+    /// Whether the browser says that another site sent it.
+    pub fn comes_from_another_site(&self) -> bool {
+        single(&self.parts.headers, &SEC_FETCH_SITE).is_some_and(|site| site == "cross-site")
     }
 
     /// The target to come back to after sign-in; the front page for anything but a page that was asked for.

@@ -7,11 +7,15 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
 use crate::request_id::RequestId;
+
+mod list;
+
+pub use list::{Button, Entry, List, Moment};
 
 const TEMPLATE: &str = include_str!("pages/page.html");
 
@@ -46,6 +50,23 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// The page as a response that nobody stores.
     pub fn render(&self, request_id: &RequestId) -> Response<Body> {
+        self.with("", "", request_id)
+    }
+
+    /// The page with a list between its message and its actions.
+    pub fn with_list(&self, list: &List<'_>, request_id: &RequestId) -> Response<Body> {
+        self.with("", &list.html(), request_id)
+    }
+
+    /// The page, which leads to a path of this site by itself. It tells nobody its own address.
+    pub fn leading_on(&self, target: &str, request_id: &RequestId) -> Response<Body> {
+        let refresh = format!(r#"<meta http-equiv="refresh" content="0;url={}">"#, escape(target));
+        let mut response = self.with(&refresh, "", request_id);
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+
+    fn with(&self, head: &str, content: &str, request_id: &RequestId) -> Response<Body> {
         let mut actions = String::new();
         for (position, (target, label)) in self.actions.iter().enumerate() {
             let class = if position == 0 { "action primary" } else { "action" };
@@ -56,9 +77,11 @@ impl Page<'_> {
         let status = if self.status.is_success() { String::new() } else { self.status.as_u16().to_string() };
         let html = fill(&[
             ("style", &STYLE),
+            ("head", head),
             ("title", &escape(self.heading)),
             ("heading", &escape(self.heading)),
             ("message", &escape(self.message)),
+            ("content", content),
             ("actions", &actions),
             ("request_id", &escape(request_id.as_str())),
             ("status", &status),
@@ -127,6 +150,17 @@ mod tests {
         let html = html("<script>alert(1)</script>", "/\"onclick='x'");
         assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"));
         assert!(html.contains("href=\"/&quot;onclick=&#39;x&#39;\""));
+    }
+
+    #[test]
+    fn a_page_that_leads_on_stays_on_its_path_and_tells_nobody_where_it_was() {
+        let page = Page { status: StatusCode::OK, heading: "H", message: "M", actions: &[] };
+        let response = page.leading_on("/a?b=1&c=\"><script>", &RequestIds::new().next());
+        assert_eq!(response.headers()[REFERRER_POLICY], "no-referrer");
+        let Body::Full(html) = response.into_body() else { panic!("a page has a body") };
+        let html = String::from_utf8(html.to_vec()).expect("UTF-8");
+        let refresh = r#"<meta http-equiv="refresh" content="0;url=/a?b=1&amp;c=&quot;&gt;&lt;script&gt;">"#;
+        assert!(html.contains(refresh), "{html}");
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::BadPath
         | Reason::BadFraming
         | Reason::BadBody
+        | Reason::OwnSession
         | Reason::AmbiguousCookie
         | Reason::BadState
         | Reason::AttemptExpired
@@ -117,7 +118,7 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::RuleNotMet
         | Reason::ScopeNotGranted
         | Reason::TenantNotAllowed => StatusCode::FORBIDDEN,
-        Reason::NoRoute | Reason::NoFile => StatusCode::NOT_FOUND,
+        Reason::NoRoute | Reason::NoFile | Reason::NoSuchSession => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::TargetTooLong => StatusCode::URI_TOO_LONG,
@@ -272,6 +273,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::intake::Peer;
     use crate::request_id::RequestIds;
+    use crate::session::cookie::Style;
     use crate::stop::Refusal;
     use http::Method;
     use std::sync::LazyLock;
@@ -333,7 +335,12 @@ mod tests {
     fn every_answer_leaves_with_its_name_and_protection() {
         let origin = Origin::parse("https://app.example").expect("valid");
         let mut record = Record { clear_session: true, ..record() };
-        let response = finish(Response::new(Body::Empty), &origin, &Cookies::on(&origin, false), &mut record);
+        let response = finish(
+            Response::new(Body::Empty),
+            &origin,
+            &Cookies::on(&origin, Style::default(), false),
+            &mut record,
+        );
         let headers = response.headers();
         assert_eq!(headers[&request_id::HEADER], record.request_id.as_str());
         assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");

@@ -85,8 +85,12 @@ pub enum Endpoint {
     SignOut,
     /// `/auth/signed-out`
     SignedOut,
+    /// `/auth/continue`
+    Continue,
     /// `/auth/session`
     Session,
+    /// `/auth/sessions`
+    Sessions,
     /// Anything else below `/auth`: there is nothing.
     Unknown,
 }

@@ -2,6 +2,7 @@
 //! Pure values and transitions; where sessions are kept is the store's matter, how tokens are got is `tokens`'.
 
 pub mod attempt;
+pub mod browser;
 pub mod claims;
 pub mod cookie;
 pub mod doors;

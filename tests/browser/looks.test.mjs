@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { accessible } from './lib/axe.mjs';
-import { ALICE, BOB, add, item, passSignIn, passcode } from './lib/people.mjs';
+import { ALICE, BOB, add, item, passcode, signIn } from './lib/people.mjs';
 import { picture } from './lib/pictures.mjs';
 import { startWatched } from './lib/stack.mjs';
 
@@ -162,7 +162,29 @@ describe('every page', { timeout: 300_000 }, () => {
     await look('hello');
     await page.goto(`${gateway}/account`);
     await page.getByRole('heading', { name: 'Your account' }).waitFor();
+    await page.getByText('Only this one').waitFor();
     await look('account');
+    await page.goto(`${gateway}/auth/sessions`);
+    await look('gateway-sessions-one');
+
+    const elsewhere = await all.browser.newContext({ userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1' });
+    await signIn(await elsewhere.newPage(), gateway, { email: address, password: 'a-long-enough-passphrase' });
+    await page.goto(`${gateway}/account`);
+    await page.getByText('Safari on iPhone').waitFor();
+    await look('account-sessions');
+    await page.getByRole('button', { name: 'Sign out Safari on iPhone' }).click();
+    await page.getByRole('dialog').waitFor();
+    await look('account-sessions-question');
+    await page.keyboard.press('Escape');
+    await page.goto(`${gateway}/auth/sessions`);
+    await look('gateway-sessions');
+    await elsewhere.close();
+    // What the page says when the list cannot be had.
+    await page.route('**/auth/sessions*', (route) => route.abort());
+    await page.goto(`${gateway}/account`);
+    await page.getByRole('button', { name: 'Load the list again' }).waitFor();
+    await look('account-sessions-not-loaded');
+    await page.unroute('**/auth/sessions*');
     await page.goto(`${gateway}/api/todolist`);
     await look('gateway-api-opened-as-page');
 

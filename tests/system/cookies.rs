@@ -30,16 +30,19 @@ async fn on_plain_http_loopback_cookies_have_plain_names_and_all_attributes_but_
 
 /// A site that people reach by https, through a proxy that ends TLS; the tests stand where that proxy stands.
 async fn secure_site() -> Site {
+    secure_site_with("").await
+}
+
+/// The same with more lines in `[session]`.
+async fn secure_site_with(session: &'static str) -> Site {
     let public = "https://app.example";
     Plan::new()
         .gateway(move |text| {
             text.lines()
-                .map(|line| {
-                    if line.starts_with("public_url") {
-                        format!("public_url = \"{public}\"\n")
-                    } else {
-                        format!("{line}\n")
-                    }
+                .map(|line| match line {
+                    line if line.starts_with("public_url") => format!("public_url = \"{public}\"\n"),
+                    "[session]" => format!("{line}\n{session}\n"),
+                    line => format!("{line}\n"),
                 })
                 .collect()
         })
@@ -90,6 +93,120 @@ async fn on_https_every_cookie_is_host_prefixed_and_secure_also_when_it_is_taken
             .find_map(|part| part.trim().strip_prefix("max-age="))
             .and_then(|age| age.parse().ok());
         assert!(age.is_some_and(|age: u64| age >= 31_536_000), "{hsts:?}");
+    }
+}
+
+#[tokio::test]
+async fn with_the_longer_prefix_every_cookie_has_it_and_the_shorter_one_opens_nothing() {
+    let site = secure_site_with("cookie_prefix = \"__Host-Http-\"").await;
+    let browser = site.browser();
+    let host = "app.example";
+    let begun = browser.send(Ask::page("/auth/sign-in").set("host", host)).await;
+    let callback = browser.callback_of(Ask::page("/auth/sign-in").set("host", host), ALICE).await;
+    let path = format!("{}?{}", callback.path(), callback.query().unwrap_or_default());
+    let finished = browser.send(Ask::page(&path).set("host", host)).await;
+    finished.must_be(303);
+    let value = browser.cookie("__Host-Http-gateway-session").expect("a session");
+    let with = |name: &str| {
+        let ask = Ask::fetch("GET", "/api/todolist").set("host", host).without_cookies();
+        ask.header("cookie", &format!("{name}={value}"))
+    };
+    browser.send(with("__Host-Http-gateway-session")).await.must_be(200);
+    for other in ["__Host-gateway-session", "gateway-session", "__host-http-gateway-session"] {
+        browser.send(with(other)).await.must_be(401);
+    }
+    let signing_out =
+        Ask::submit("/auth/sign-out", &[]).set("host", host).set("origin", "https://app.example");
+    let ended = browser.send(signing_out).await;
+    for cookie in [&begun, &finished, &ended].into_iter().flat_map(harness::Reply::set_cookies) {
+        assert!(cookie.name.starts_with("__Host-Http-gateway-"), "{}", cookie.name);
+        for attribute in ["HttpOnly", "Path=/", "Secure", "SameSite=Lax"] {
+            assert!(cookie.has(attribute), "{} lacks {attribute}: {:?}", cookie.name, cookie.attributes);
+        }
+    }
+}
+
+/// A site whose session cookies stay behind when another site leads here.
+async fn strict_site() -> Site {
+    Plan::new().replace("[session]", "[session]\nsame_site = \"strict\"").start().await
+}
+
+fn from_elsewhere(target: &str) -> Ask {
+    Ask::page(target).set("sec-fetch-site", "cross-site")
+}
+
+/// Where a page leads by itself.
+fn leads_to(reply: &harness::Reply) -> String {
+    let text = reply.must_be(200).text();
+    let rest = text.split("http-equiv=\"refresh\" content=\"0;url=").nth(1).expect("it leads on");
+    let target = rest.split('"').next().unwrap_or_default().replace("&amp;", "&");
+    assert!(text.contains(&format!("href=\"{}\"", target.replace('&', "&amp;"))), "also by hand: {text}");
+    assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    target
+}
+
+#[tokio::test]
+async fn in_strict_mode_the_callback_leads_on_from_this_site_and_only_the_session_is_strict() {
+    let site = strict_site().await;
+    let browser = site.browser();
+    let begun = browser.send(Ask::page("/auth/sign-in?return_to=%2Fx%3Fa%3D1%26b%3D2")).await;
+    assert!(begun.set_cookies().iter().all(|cookie| cookie.has("SameSite=Lax")));
+    let callback = browser.callback_address("/auth/sign-in?return_to=%2Fx%3Fa%3D1%26b%3D2", ALICE).await;
+    let finished = browser.send(from_elsewhere(callback.as_str())).await;
+    assert_eq!(leads_to(&finished), "/x?a=1&b=2");
+    let cookies = finished.set_cookies();
+    let session = cookies.iter().find(|cookie| cookie.name == SESSION).expect("a session");
+    assert!(session.has("SameSite=Strict") && session.has("HttpOnly"), "{session:?}");
+    assert!(cookies.iter().filter(|cookie| cookie.name != SESSION).all(|cookie| cookie.has("SameSite=Lax")));
+    browser.fetch("GET", "/api/todolist").await.must_be(200);
+    let ended = browser.send(Ask::submit("/auth/sign-out", &[])).await;
+    let removal =
+        ended.set_cookies().into_iter().find(|cookie| cookie.name == SESSION).expect("it is cleared");
+    assert!(removal.is_removal() && removal.has("SameSite=Strict"), "{removal:?}");
+}
+
+#[tokio::test]
+async fn in_strict_mode_a_page_asked_for_from_another_site_takes_one_step_inside_this_one() {
+    let site = strict_site().await;
+    let stranger = site.browser();
+    // A session may have stayed behind: one step, which keeps path and query.
+    let step = leads_to(&stranger.send(from_elsewhere("/auth/sessions?a=1&b=2")).await);
+    assert_eq!(step, "/auth/continue?return_to=%2Fauth%2Fsessions%3Fa%3D1%26b%3D2");
+    let inside = Ask::page(&step).set("sec-fetch-site", "same-origin");
+    assert_eq!(stranger.send(inside).await.must_redirect(), "/auth/sessions?a=1&b=2");
+    // From here it is as ever: whoever is signed out goes to the provider.
+    for from in ["same-origin", "none", "same-site"] {
+        let reply = stranger.send(Ask::page("/auth/sessions").set("sec-fetch-site", from)).await;
+        assert!(reply.must_redirect().starts_with(&site.addresses().provider), "{from}");
+    }
+    let unsaid = stranger.send(Ask::page("/auth/sessions").without("sec-fetch-site")).await;
+    assert!(unsaid.must_redirect().starts_with(&site.addresses().provider));
+    // A cookie that came along and is dead is no reason for a step.
+    let over = site.browser();
+    over.set_cookie(SESSION, &"A".repeat(64));
+    assert!(over.send(from_elsewhere("/auth/sessions")).await.must_redirect().starts_with("http"));
+    // Only pages take it.
+    stranger.send(Ask::fetch("GET", "/auth/sessions").set("sec-fetch-site", "cross-site")).await.must_be(401);
+    // An address that signs in takes the step too, and not twice.
+    let step = leads_to(&stranger.send(from_elsewhere("/auth/sign-in?return_to=%2Fx")).await);
+    assert_eq!(step, "/auth/sign-in?return_to=%2Fx&continued=1");
+    let begun = stranger.send(from_elsewhere(&step)).await;
+    assert!(begun.must_redirect().starts_with(&site.addresses().provider));
+}
+
+#[tokio::test]
+async fn in_lax_mode_nothing_takes_a_step_and_the_step_leads_nowhere_else() {
+    let site = Site::start().await;
+    let browser = site.browser();
+    let reply = browser.send(from_elsewhere("/auth/sessions")).await;
+    assert!(reply.must_redirect().starts_with(&site.addresses().provider));
+    for bad in
+        ["//evil.example", "https://evil.example", "/\\evil.example", "/auth/sign-in", "/auth/continue", ""]
+    {
+        let target: String = url::form_urlencoded::byte_serialize(bad.as_bytes()).collect();
+        let reply = browser.send(Ask::page(&format!("/auth/continue?return_to={target}"))).await;
+        assert_eq!(reply.must_redirect(), "/", "{bad}");
     }
 }
 
@@ -233,7 +350,7 @@ async fn two_session_cookies_in_one_request_are_refused_both() {
     let (site, recorder) = with_recorder().await;
     let (alice, bob) = (site.signed_in(ALICE).await, site.signed_in(BOB).await);
     let (a, b) = (alice.cookie(SESSION).expect("a session"), bob.cookie(SESSION).expect("a session"));
-    let junk = "A".repeat(43);
+    let junk = "A".repeat(64);
     let ask = || Ask::fetch("GET", "/plain").without_cookies();
     for (first, second) in [(&a, &junk), (&junk, &a), (&a, &b), (&a, &a)] {
         let one_line = ask().header("cookie", &format!("{SESSION}={first}; {SESSION}={second}"));

@@ -16,6 +16,7 @@ mod id_token; // every check of an ID token
 mod keys; // the provider's signing keys
 mod logs; // what is written down, and what never is
 mod metadata; // the provider's metadata, its absence, health
+mod own_sessions; // where a person is signed in
 mod pages; // what people and programs are told when something is wrong
 mod paths; // one reading of every path
 mod readme; // the table of requirements and tests

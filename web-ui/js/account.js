@@ -1,5 +1,6 @@
-/** What the gateway knows: the session's end, the claims it was told to show, the tokens by name. Never a token itself. */
+/** What the gateway knows: where the person is signed in, the session's end, the claims it was told to show, the tokens by name. Never a token itself. */
 import { announce, fromTemplate, need, part, setTime } from './dom.js';
+import { Sessions } from './sessions.js';
 import { clockTime, distance } from './time.js';
 
 /** Claims people meet often, in words. Others are shown by their own name alone. */
@@ -13,8 +14,10 @@ const ORDER = ['name', 'given_name', 'family_name', 'email', 'email_verified', '
 const MOMENTS = new Set(['auth_time', 'iat', 'exp', 'nbf', 'updated_at']);
 
 /** @param {import('./main.js').App} app @param {AbortSignal} signal */
-export function accountView({ session }, signal) {
+export function accountView(app, signal) {
+  const { session } = app;
   const content = fromTemplate('v-account');
+  new Sessions(app, content, signal).load();
   const claims = part(content, 'claims');
   const tokens = part(content, 'tokens');
   const stay = part(content, 'stay');

@@ -22,6 +22,15 @@ export function distance(milliseconds) {
   return rest && hours < 10 ? `in ${count(hours, 'hour')} ${count(rest, 'minute')}` : `in ${count(hours, 'hour')}`;
 }
 
+/** "5 minutes ago". @param {number} milliseconds */
+export function ago(milliseconds) {
+  const minutes = Math.max(0, Math.floor(milliseconds / 60_000));
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return `${count(minutes, 'minute')} ago`;
+  if (minutes < 24 * 60) return `${count(Math.floor(minutes / 60), 'hour')} ago`;
+  return `${count(Math.floor(minutes / 60 / 24), 'day')} ago`;
+}
+
 /** @param {number} number @param {string} noun */
 export function count(number, noun) {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;

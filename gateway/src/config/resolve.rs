@@ -30,7 +30,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
     let listen = listen::read(top, public_url.as_ref());
     let provider = provider::read(top, public_url.as_ref(), around);
-    let session = session::read(top, around);
+    let session = session::read(top, public_url.as_ref(), around);
     let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.http);
     let upstreams = upstreams::read(top, own_addresses);
     let client = provider.as_ref().map(|provider| &provider.settings.authentication);

@@ -227,6 +227,18 @@ pub(super) const SESSION: Table = Table {
             Default("`[\"sub\", \"name\", \"preferred_username\", \"email\", \"oid\", \"tid\", \"roles\"]`"),
             "Claims of the ID token that `/auth/session` may show to scripts of the site.",
         ),
+        key(
+            "same_site",
+            "`\"lax\"` or `\"strict\"`",
+            Default("`\"lax\"`"),
+            "When browsers send the session's cookie. With `\"lax\"` also when somebody follows a link from another site. With `\"strict\"` only when this site itself sent the request: whoever follows a link to a protected page sees the gateway's page \"One moment\" on the way, and a public page that another site links to is drawn as for a stranger. Sign-in works with both.",
+        ),
+        key(
+            "cookie_prefix",
+            "`\"__Host-\"` or `\"__Host-Http-\"`",
+            Default("`\"__Host-\"` on https, no prefix on http"),
+            "What the names of the gateway's cookies begin with. With `\"__Host-Http-\"` browsers that know it refuse such a cookie from a script; others take it as `__Host-`. For https only. A change signs everybody out.",
+        ),
     ],
 };
 

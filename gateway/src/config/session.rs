@@ -1,5 +1,6 @@
 //! `[session]`: how long people stay signed in, where that is kept, and what scripts may know of it.
 
+mod cookies;
 mod keys;
 mod store;
 
@@ -7,7 +8,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::origin::Origin;
 use crate::session::Lifetimes;
+use crate::session::cookie::Style;
 use crate::session::store::Choice;
 use crate::session::vault::ServerKey;
 
@@ -35,6 +38,8 @@ pub struct SessionSettings {
     pub keys: Vec<ServerKey>,
     /// Claims that `/auth/session` may show.
     pub shown_claims: Vec<String>,
+    /// How the session's cookie is written.
+    pub cookies: Style,
 }
 
 const IDLE: Duration = Duration::from_mins(30);
@@ -45,7 +50,11 @@ const BOUNDS: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(30 *
 const SHOWN: [&str; 7] = ["sub", "name", "preferred_username", "email", "oid", "tid", "roles"];
 
 /// Reads `[session]`.
-pub(super) fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Found> {
+pub(super) fn read(
+    top: &Section<'_>,
+    public_url: Option<&Origin>,
+    around: &Surroundings<'_>,
+) -> Option<Found> {
     if !top.has("session") {
         let settings = SessionSettings {
             lifetimes: Lifetimes { idle: IDLE, absolute: ABSOLUTE, renewal: RENEWAL },
@@ -53,12 +62,14 @@ pub(super) fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Found
             store: store::default(around),
             keys: Vec::new(),
             shown_claims: SHOWN.map(str::to_owned).to_vec(),
+            cookies: Style::default(),
         };
         return Some(Found { settings, files: Vec::new() });
     }
     let section = top.section("session", &schema::SESSION)?;
     let (lifetimes, max_per_person, shown_claims) =
         (lifetimes(&section), max_per_person(&section), claims(&section));
+    let cookies = cookies::read(&section, public_url);
     let (store, mut files) = store::read(&section, around);
     let (keys, key_files) = keys::read(&section, store.as_ref(), around);
     files.extend(key_files);
@@ -71,6 +82,7 @@ pub(super) fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Found
         store: store?,
         keys: keys?,
         shown_claims: shown_claims?,
+        cookies: cookies?,
     };
     Some(Found { settings, files })
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, SET_COOKIE, USER_AGENT};
+use bytes::Bytes;
+use http::header::{SET_COOKIE, USER_AGENT};
 use http::{Method, Response};
-use http_body_util::{BodyExt, Limited};
 
 use crate::access::Record;
 use crate::body::Body;
@@ -18,14 +18,12 @@ use crate::session::attempt::LoginAttempt;
 use crate::session::ending::Ending;
 use crate::session::return_to::ReturnTo;
 use crate::session::{Beginning, Device};
-use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
+use crate::stop::{Reason, Refusal, Remedy, Stop};
 
-use super::sign_in;
+use super::{onward, posted, sign_in};
 
 /// The largest form that a provider may post.
 const MAX_FORM: usize = 64 * 1024;
-/// How long it may take to arrive.
-const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a `User-Agent` is kept.
 const MAX_AGENT: usize = 200;
 /// Sign-ins completed within this time of each other count as rounds of a loop.
@@ -61,7 +59,12 @@ pub async fn answer(
     let (id, session) = live.sessions.begin(beginning, inbound.now).await?;
     tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), session = session.key().short(), "signed in");
     record.clear_session = false;
-    let mut response = respond::go_to(&return_to);
+    let mut response = if live.cookies.are_strict() {
+        // A redirect would still count as the provider's, and the new cookie stay behind.
+        onward::page(return_to.as_str(), &inbound.request_id)
+    } else {
+        respond::go_to(&return_to)
+    };
     let cookies = &live.cookies;
     let rounds = (sign_in::rounds(live, &inbound).saturating_add(1)).to_string();
     let headers = response.headers_mut();
@@ -78,30 +81,14 @@ fn device(inbound: &Inbound, client: &Peer) -> Device {
 }
 
 /// The answer's parameters, from the query or the posted form.
-async fn parameters(inbound: &mut Inbound) -> Result<Vec<u8>, Stop> {
+async fn parameters(inbound: &mut Inbound) -> Result<Bytes, Stop> {
     if inbound.method() != Method::POST {
-        return Ok(inbound.query().unwrap_or_default().as_bytes().to_vec());
+        return Ok(Bytes::copy_from_slice(inbound.query().unwrap_or_default().as_bytes()));
     }
-    let is_form =
-        inbound.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
-            kind.split(';')
-                .next()
-                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-        });
-    if !is_form {
+    if posted::Kind::of(inbound.headers())? != posted::Kind::Form {
         return Err(Stop::refused(Reason::BadBody));
     }
-    let form = Limited::new(std::mem::take(&mut inbound.body), MAX_FORM).collect();
-    let Ok(form) = tokio::time::timeout(FORM_TIMEOUT, form).await else {
-        return Err(Stop::refused(Reason::BadBody));
-    };
-    match form {
-        Ok(form) => Ok(form.to_bytes().to_vec()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Stop::refused(Reason::BodyTooLarge))
-        }
-        Err(error) => Err(Stop::failed(Whose::Client, Reason::ClientGone, error)),
-    }
+    posted::read(inbound, MAX_FORM).await
 }
 
 /// The attempt that the answer's state names, from the cookie in which this browser keeps it.

@@ -17,7 +17,7 @@ use crate::session::return_to::ReturnTo;
 use crate::session::{KeyMemo, SessionKey};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
-use super::parameter;
+use super::{onward, parameter};
 
 /// The most attempts under way in one browser; the oldest give way (requirement SI-06).
 const MAX_ATTEMPTS: usize = 8;
@@ -38,6 +38,10 @@ pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Resu
         let remedy = Remedy::SignIn(SignIn { return_to, token: token.map(|spec| spec.name.clone()) });
         return Err(Stop::Refused(Refusal { reason: Reason::NoSession, remedy }));
     }
+    // The session that this sign-in will end comes along only from here.
+    if onward::is_needed(live, inbound) {
+        return Ok(onward::to_own(inbound));
+    }
     let parameters =
         url::form_urlencoded::parse(inbound.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let want = Want { return_to, extra_scopes: token.map(|spec| spec.scopes.clone()), purpose, parameters };
@@ -46,6 +50,9 @@ pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Resu
 
 /// A navigation that policy refused goes to the provider at once, unless it has been there twice already.
 pub async fn automatic(live: &Live, inbound: &Inbound, wanted: SignIn) -> Result<Response<Body>, Stop> {
+    if onward::is_needed(live, inbound) {
+        return Ok(onward::to_same(inbound));
+    }
     if rounds(live, inbound) >= MAX_ROUNDS {
         let remedy = Remedy::TryAgain(wanted.return_to);
         return Err(Stop::Refused(Refusal { reason: Reason::SignInLoop, remedy }));

@@ -12,7 +12,9 @@ use crate::live::Live;
 use crate::pages::Page;
 use crate::policy::Permit;
 use crate::respond::{self, Reader};
+use crate::session::Credentials;
 use crate::session::ending::Ending;
+use crate::stop::{Fault, Stop};
 
 use super::{SIGNED_OUT, parameter, sign_in};
 
@@ -25,19 +27,15 @@ pub async fn answer(
     inbound: &Inbound,
     permit: &Permit<'_>,
     record: &mut Record<'_>,
-) -> Result<Response<Body>, crate::stop::Stop> {
+) -> Result<Response<Body>, Stop> {
     let next = match permit.caller().session() {
         // Signing out twice, or without a session, is fine.
         None => SIGNED_OUT.to_owned(),
         Some(session) => {
             live.sessions.end(session, Ending::SignedOut).await?;
             tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
-            let credentials = session.credentials().clone();
-            let told = match &credentials.refresh_token {
-                Some(token) => live.provider.revoke(token).await,
-                None => Ok(()),
-            };
-            match told {
+            let credentials = session.credentials();
+            match give_back(live, &credentials).await {
                 Ok(()) => live
                     .provider
                     .end_session_url(&credentials.id_token, &entropy::token())
@@ -58,6 +56,14 @@ pub async fn answer(
             respond::json_response(StatusCode::OK, &json!({ "signed_out": true, "location": next }))
         }
     })
+}
+
+/// Gives the refresh token back to the provider, within two seconds.
+pub(super) async fn give_back(live: &Live, credentials: &Credentials) -> Result<(), Fault> {
+    match &credentials.refresh_token {
+        Some(token) => live.provider.revoke(token).await,
+        None => Ok(()),
+    }
 }
 
 /// The page after sign-out. Shows the same to everybody and does nothing, whatever `state` it is called with

@@ -35,9 +35,10 @@ pub(super) fn about(reason: Reason) -> Words {
             ("This method is not allowed here", "Use one of the methods in the Allow header.")
         }
         Reason::BodyTooLarge => ("This request is too large", "Send less."),
-        Reason::BadBody => {
-            ("This request's body cannot be read", "Send a form as application/x-www-form-urlencoded.")
-        }
+        Reason::BadBody => (
+            "This request's body cannot be read",
+            "Send a form as application/x-www-form-urlencoded, with each field that is asked for once. /auth/sessions takes the same as JSON.",
+        ),
         Reason::AmbiguousCookie => (
             "Your browser sent two session cookies",
             "Which of them is yours cannot be known. Clear this site's cookies and sign in again.",
@@ -45,6 +46,14 @@ pub(super) fn about(reason: Reason) -> Words {
         Reason::NoRoute | Reason::NoFile => {
             ("There is nothing at this address", "Check the address, or start from the front page.")
         }
+        Reason::NoSuchSession => (
+            "You have no such session",
+            "It may have ended already. Go back to the list of your sessions and load it anew.",
+        ),
+        Reason::OwnSession => (
+            "This is the session that you are using",
+            "To end it, sign out. Other sessions can be ended from the list.",
+        ),
         Reason::CsrfHeaderMissing => (
             "This request did not come from the site itself",
             "It is for the site's own scripts, which send the header X-CSRF: 1 with every call. People start from the front page.",

@@ -50,7 +50,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
     let files = folders(&config);
     let routes =
         RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
-    let cookies = Cookies::on(&config.public_url, form_post);
+    let cookies = Cookies::on(&config.public_url, config.session.cookies, form_post);
     let provider = Provider::new(config.provider, clock.clone(), control.handle().clone())?;
     if !config.public_url.is_secure() {
         tracing::warn!(

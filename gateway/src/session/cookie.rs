@@ -1,6 +1,8 @@
 //! The gateway's cookies: reading them strictly, writing them safely, and keeping them from upstreams
 //! (requirements SE-01, SE-05 to SE-08, SE-16). Knows nothing of what a value opens.
 
+mod style;
+
 use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
@@ -10,32 +12,46 @@ use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::stop::Reason;
 
+pub use style::{Prefix, SameSite, Style};
+
 /// The names that this gateway's cookies have on its origin, and the attributes they carry.
 #[derive(Clone, Debug)]
 pub struct Cookies {
+    style: Style,
     session: String,
     login_prefix: String,
-    attributes: &'static str,
-    login_attributes: &'static str,
+    attributes: String,
+    login_attributes: String,
 }
 
-const SECURE: &str = "; Path=/; HttpOnly; SameSite=Lax; Secure";
-/// A provider that answers by a form posts it from its own site: `Lax` cookies stay behind then.
-const SECURE_CROSS_SITE: &str = "; Path=/; HttpOnly; SameSite=None; Secure";
-/// On http://localhost not every browser takes `Secure`; another port of one host is the same site, so `Lax` will do.
-const LOOPBACK: &str = "; Path=/; HttpOnly; SameSite=Lax";
+const SESSION: &str = "gateway-session";
+const LOGIN: &str = "gateway-login-";
 
 impl Cookies {
-    /// The `__Host-` prefix and `Secure` on https; plain names on http, which is loopback only.
-    pub fn on(origin: &Origin, form_post: bool) -> Self {
-        let prefix = if origin.is_secure() { "__Host-" } else { "" };
-        let attributes = if origin.is_secure() { SECURE } else { LOOPBACK };
+    /// A prefix and `Secure` on https; plain names on http, which is loopback only.
+    pub fn on(origin: &Origin, style: Style, form_post: bool) -> Self {
+        let is_secure = origin.is_secure();
+        let prefix = if is_secure { style.prefix.as_str() } else { "" };
+        let same_site = match style.same_site {
+            SameSite::Lax => "Lax",
+            SameSite::Strict => "Strict",
+        };
+        // The provider's answer comes from its own site, where `Strict` cookies stay behind; if it is a form that is
+        // posted, `Lax` ones do too. On http://localhost another port is the same site, and not every browser takes
+        // `Secure` there, which `None` needs.
+        let login_same_site = if form_post && is_secure { "None" } else { "Lax" };
         Self {
-            session: format!("{prefix}gateway-session"),
-            login_prefix: format!("{prefix}gateway-login-"),
-            attributes,
-            login_attributes: if form_post && origin.is_secure() { SECURE_CROSS_SITE } else { attributes },
+            style,
+            session: format!("{prefix}{SESSION}"),
+            login_prefix: format!("{prefix}{LOGIN}"),
+            attributes: attributes(same_site, is_secure),
+            login_attributes: attributes(login_same_site, is_secure),
         }
+    }
+
+    /// Whether browsers leave the session behind when they come from another site.
+    pub fn are_strict(&self) -> bool {
+        self.style.same_site == SameSite::Strict
     }
 
     /// The session cookie's value; nothing without one, a refusal with two: which is meant cannot be known.
@@ -94,10 +110,6 @@ impl Cookies {
         (!value.contains(&b';')).then_some(value)
     }
 
-    fn is_ours(&self, name: &[u8]) -> bool {
-        name == self.session.as_bytes() || name.starts_with(self.login_prefix.as_bytes())
-    }
-
     /// Removes the gateway's cookies from a request on its way upstream; the app's own stay, in one header.
     pub fn strip_from_request(&self, headers: &mut HeaderMap) {
         if self.session_alone(headers).is_some() {
@@ -105,11 +117,11 @@ impl Cookies {
             return;
         }
         let lines = headers.get_all(COOKIE).iter().count();
-        if lines == 0 || (lines == 1 && !pairs(headers).any(|(name, _)| self.is_ours(name))) {
+        if lines == 0 || (lines == 1 && !pairs(headers).any(|(name, _)| is_ours(name))) {
             return;
         }
         let mut kept = Vec::new();
-        for (name, value) in pairs(headers).filter(|(name, _)| !self.is_ours(name)) {
+        for (name, value) in pairs(headers).filter(|(name, _)| !is_ours(name)) {
             if !kept.is_empty() {
                 kept.extend_from_slice(b"; ");
             }
@@ -128,20 +140,33 @@ impl Cookies {
     /// Drops cookies by which an upstream would replace the gateway's.
     pub fn strip_from_response(&self, headers: &mut HeaderMap) {
         // Old browsers send a cookie without a name by its value alone: `=name=value` comes back as `name=value`.
-        let is_ours = |line: &HeaderValue| {
+        let sets_ours = |line: &HeaderValue| {
             let line = line.as_bytes().trim_ascii_start();
-            self.is_ours(name_of(line.strip_prefix(b"=").unwrap_or(line)))
+            is_ours(name_of(line.strip_prefix(b"=").unwrap_or(line)))
         };
-        if !headers.get_all(SET_COOKIE).iter().any(is_ours) {
+        if !headers.get_all(SET_COOKIE).iter().any(sets_ours) {
             return;
         }
         let kept: Vec<_> =
-            headers.get_all(SET_COOKIE).iter().filter(|line| !is_ours(line)).cloned().collect();
+            headers.get_all(SET_COOKIE).iter().filter(|line| !sets_ours(line)).cloned().collect();
         headers.remove(SET_COOKIE);
         for line in kept {
             headers.append(SET_COOKIE, line);
         }
     }
+}
+
+fn attributes(same_site: &str, is_secure: bool) -> String {
+    let secure = if is_secure { "; Secure" } else { "" };
+    format!("; Path=/; HttpOnly; SameSite={same_site}{secure}")
+}
+
+/// Whether a cookie is a gateway's, whatever its prefix: one from before the prefix was changed still opens its session
+/// for whoever knows its value.
+fn is_ours(name: &[u8]) -> bool {
+    let prefix = Prefix::ALL.iter().find_map(|prefix| name.strip_prefix(prefix.as_str().as_bytes()));
+    let name = prefix.unwrap_or(name);
+    name == SESSION.as_bytes() || name.starts_with(LOGIN.as_bytes())
 }
 
 /// Name and value of each cookie in each `Cookie` line (RFC 6265, section 4.2.1). Only the blank after a semicolon is
@@ -173,8 +198,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn with(style: Style, form_post: bool) -> Cookies {
+        Cookies::on(&Origin::parse("https://app.example").expect("valid"), style, form_post)
+    }
+
     fn cookies() -> Cookies {
-        Cookies::on(&Origin::parse("https://app.example").expect("valid"), false)
+        with(Style::default(), false)
+    }
+
+    fn is_strict(line: &HeaderValue) -> bool {
+        line.to_str().is_ok_and(|line| line.contains("; SameSite=Strict; Secure"))
     }
 
     fn request(lines: &[&str]) -> HeaderMap {
@@ -186,7 +219,7 @@ mod tests {
 
     #[test]
     fn cookies_on_https_have_every_protection_also_when_cleared() {
-        let id = Secret::new("x".repeat(43));
+        let id = Secret::new("x".repeat(64));
         for line in [
             cookies().set_session(&id, Duration::from_secs(60)),
             cookies().clear_session(),
@@ -203,14 +236,15 @@ mod tests {
 
     #[test]
     fn loopback_cookies_have_names_and_attributes_that_every_browser_takes() {
-        let cookies = Cookies::on(&Origin::parse("http://localhost:3000").expect("valid"), true);
+        let cookies =
+            Cookies::on(&Origin::parse("http://localhost:3000").expect("valid"), Style::default(), true);
         let line = cookies.set_login("gateway-login-1", "v", Duration::from_secs(1));
         assert_eq!(line, "gateway-login-1=v; Max-Age=1; Path=/; HttpOnly; SameSite=Lax");
     }
 
     #[test]
     fn a_form_posting_provider_gets_login_cookies_that_cross_sites_and_the_session_does_not() {
-        let cookies = Cookies::on(&Origin::parse("https://app.example").expect("valid"), true);
+        let cookies = with(Style::default(), true);
         assert!(
             cookies
                 .set_login("n", "v", Duration::ZERO)
@@ -218,6 +252,44 @@ mod tests {
                 .is_ok_and(|line| line.contains("SameSite=None; Secure"))
         );
         assert!(cookies.clear_session().to_str().is_ok_and(|line| line.contains("SameSite=Lax")));
+    }
+
+    #[test]
+    fn in_strict_mode_the_session_is_strict_also_when_cleared_and_login_cookies_still_cross_sites() {
+        let style = Style { same_site: SameSite::Strict, ..Style::default() };
+        let id = Secret::new("x".repeat(64));
+        for (form_post, login) in [(false, "; SameSite=Lax; Secure"), (true, "; SameSite=None; Secure")] {
+            let cookies = with(style, form_post);
+            assert!(
+                is_strict(&cookies.set_session(&id, Duration::ZERO)) && is_strict(&cookies.clear_session())
+            );
+            for line in [cookies.set_login("n", "v", Duration::ZERO), cookies.clear_login("n")] {
+                assert!(line.to_str().is_ok_and(|line| line.contains(login)), "{line:?}");
+            }
+        }
+        assert!(!is_strict(&cookies().set_session(&id, Duration::ZERO)));
+    }
+
+    #[test]
+    fn the_longer_prefix_is_on_every_name_and_only_it_is_read() {
+        let cookies = with(Style { prefix: Prefix::HostHttp, ..Style::default() }, false);
+        let id = Secret::new("x".repeat(64));
+        for line in [cookies.set_session(&id, Duration::ZERO), cookies.clear_session()] {
+            assert!(line.to_str().is_ok_and(|line| line.starts_with("__Host-Http-gateway-session=")));
+        }
+        assert_eq!(cookies.login_name("1"), "__Host-Http-gateway-login-1");
+        let longer = request(&["__Host-Http-gateway-session=v"]);
+        assert_eq!(cookies.session(&longer), Ok(Some(&b"v"[..])));
+        assert_eq!(cookies.session(&request(&["__Host-gateway-session=v"])), Ok(None));
+        assert_eq!(self::cookies().session(&longer), Ok(None));
+    }
+
+    #[test]
+    fn plain_http_has_no_prefix_to_lengthen() {
+        let style = Style { prefix: Prefix::HostHttp, same_site: SameSite::Strict };
+        let cookies = Cookies::on(&Origin::parse("http://localhost:3000").expect("valid"), style, false);
+        let line = cookies.clear_session();
+        assert_eq!(line, "gateway-session=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict");
     }
 
     #[test]
@@ -267,6 +339,11 @@ mod tests {
         let mut headers = request(&["a=1; __Host-gateway-session=v; b=2", "__Host-gateway-login-x=y; c=3"]);
         cookies().strip_from_request(&mut headers);
         assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+        // What is left of another prefix is a key to the same session.
+        let mut headers =
+            request(&["a=1; __Host-Http-gateway-session=v; gateway-session=v; gateway-sessions=2"]);
+        cookies().strip_from_request(&mut headers);
+        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; gateway-sessions=2"]);
         let mut only_ours = request(&["__Host-gateway-session=v"]);
         cookies().strip_from_request(&mut only_ours);
         assert!(!only_ours.contains_key(COOKIE));
@@ -281,6 +358,7 @@ mod tests {
             " __Host-gateway-login-1 =evil",
             "__Host-gateway-session",
             "=__Host-gateway-session=evil",
+            "__Host-Http-gateway-session=evil",
         ] {
             headers.append(SET_COOKIE, HeaderValue::from_static(line));
         }

@@ -13,6 +13,8 @@ pub struct ReturnTo(String);
 #[error("not a path on this site")]
 pub struct NotLocal;
 
+/// The one page below the gateway's own paths that people may come back to: it shows something and does nothing.
+pub const OWN_PAGE: &str = "/auth/sessions";
 /// Longer targets are not worth a cookie.
 const MAX_LENGTH: usize = 2_048;
 
@@ -62,8 +64,9 @@ impl FromStr for ReturnTo {
 
 /// Returning to the gateway's own flow would loop or sign people out (requirement RD-04).
 fn leads_back_to_sign_in(path: &str) -> bool {
-    let decoded = crate::path::canonical(path).map(|path| path.to_ascii_lowercase()).unwrap_or_default();
-    decoded == "/auth" || decoded.starts_with("/auth/")
+    let decoded = crate::path::canonical(path).unwrap_or_default();
+    let folded = decoded.to_ascii_lowercase();
+    decoded != OWN_PAGE && (folded == "/auth" || folded.starts_with("/auth/"))
 }
 
 #[cfg(test)]
@@ -134,9 +137,16 @@ mod tests {
             "/AUTH/sign-out",
             "/%61uth/sign-in",
             "/auth/sign-in#x",
+            "/auth/sessions/",
+            "/auth/sessions/x",
+            "/auth/Sessions",
+            "/auth/session",
+            "/auth/continue?return_to=/auth/sign-in",
         ] {
             assert_eq!(bad.parse::<ReturnTo>(), Err(NotLocal), "{bad:?}");
         }
+        // The one that people look at.
+        assert!("/auth/sessions".parse::<ReturnTo>().is_ok());
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub enum Reason {
     MethodNotAllowed,
     /// No file of that name.
     NoFile,
+    /// None of this person's sessions has that id.
+    NoSuchSession,
+    /// A person asked to end the session they ask with, which is what sign-out is for.
+    OwnSession,
     // Cross-site request forgery
     /// The `X-CSRF: 1` header is missing.
     CsrfHeaderMissing,
@@ -106,6 +110,8 @@ impl Reason {
             Self::NoRoute => "no_route",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NoFile => "no_file",
+            Self::NoSuchSession => "no_such_session",
+            Self::OwnSession => "own_session",
             Self::CsrfHeaderMissing => "csrf_header_missing",
             Self::CrossSite => "cross_site",
             Self::NoSession => "no_session",

@@ -124,6 +124,8 @@ const CASES: &[Case] = &[
     case("[session]", "[session]\nkeys = [\"abc\"]", "keys", "session.keys[0]", "must not stand"),
     case("[session]", "[session]\nkeys = [{ file = \"client.secret\" }]", "keys", "session.keys[0].file", "fewer than 32"),
     case("[session]", "[session]\nclaims = [\"*\"]", "claims", "session.claims[0]", "not the name of a claim"),
+    case("[session]", "[session]\nsame_site = \"none\"", "none", "session.same_site", "not a choice"),
+    case("[session]", "[session]\ncookie_prefix = \"__Secure-\"", "__Secure-", "session.cookie_prefix", "not a choice"),
     // Upstreams and tokens
     case(SERVERS, "servers = []", "servers", "upstreams.todo.servers", "at least one server"),
     case(SERVERS, "servers = [\"127.0.0.1:3001\"]", "servers", "upstreams.todo.servers[0]", "not the URL of a server"),

@@ -10,6 +10,7 @@ use crate::oidc::settings::{Algorithm, ClientAuthentication, ResponseMode};
 use crate::routing::{Csrf, Methods, Pattern, Target};
 use crate::rule::Rule;
 use crate::session::TokenKind;
+use crate::session::cookie::{Prefix, SameSite, Style};
 use crate::session::store::Choice;
 use crate::session::store::redis::settings::Mode;
 
@@ -184,6 +185,29 @@ fn plain_http_stays_on_this_machine() {
     ] {
         assert!(Folder::new().read(&open).is_err());
     }
+}
+
+#[test]
+fn the_sessions_cookie_is_lax_and_host_prefixed_unless_said_otherwise() {
+    assert_eq!(good(GOOD).session.cookies, Style::default());
+    let both = "[session]\nsame_site = \"strict\"\ncookie_prefix = \"__Host-Http-\"";
+    let strict = Style { same_site: SameSite::Strict, prefix: Prefix::HostHttp };
+    assert_eq!(good(&GOOD.replace("[session]", both)).session.cookies, strict);
+    let spelled_out = "[session]\nsame_site = \"lax\"\ncookie_prefix = \"__Host-\"";
+    assert_eq!(good(&GOOD.replace("[session]", spelled_out)).session.cookies, Style::default());
+}
+
+#[test]
+fn a_cookie_prefix_needs_https_and_strictness_does_not() {
+    for prefix in ["__Host-", "__Host-Http-"] {
+        let text = format!("{LEAST}[session]\ncookie_prefix = \"{prefix}\"\n");
+        let problems = Folder::new().read(&text).expect_err("it is http");
+        let told: Vec<_> = problems.iter().collect();
+        assert!(told.len() == 1 && told[0].key == "session.cookie_prefix", "{problems:?}");
+        assert!(told[0].message.contains("over https only"), "{problems:?}");
+    }
+    let strict = good(&format!("{LEAST}[session]\nsame_site = \"strict\"\n"));
+    assert_eq!(strict.session.cookies.same_site, SameSite::Strict);
 }
 
 #[test]

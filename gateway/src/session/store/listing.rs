@@ -1,5 +1,7 @@
 //! Which sessions there are, and whose: for a person's own list and for operators.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
 use crate::session::vault::Purpose;
 use crate::session::{Session, SessionKey};
@@ -41,6 +43,11 @@ impl Store {
             });
         }
         self.overviews(&keys).await
+    }
+
+    /// Those of the sessions that this process holds.
+    pub fn at_hand(&self, keys: &[SessionKey]) -> Vec<Arc<Session>> {
+        keys.iter().filter_map(|key| self.warm.get(*key)).collect()
     }
 
     /// Those of the sessions that there are.

@@ -5,7 +5,7 @@ use super::response::KEPT_BACK;
 use super::*;
 use crate::origin::Origin;
 use crate::request_id::RequestIds;
-use crate::session::cookie::Cookies;
+use crate::session::cookie::{Cookies, Style};
 use http::header::{AUTHORIZATION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHORIZATION, TE, TRAILER};
 
 fn map(lines: &[(&str, &str)]) -> HeaderMap {
@@ -24,7 +24,7 @@ fn origin() -> Origin {
 }
 
 fn cookies() -> Cookies {
-    Cookies::on(&origin(), false)
+    Cookies::on(&origin(), Style::default(), false)
 }
 
 fn client_sees(lines: &[(&str, &str)], signed_in: bool) -> Result<HeaderMap, BadFraming> {
