@@ -1,9 +1,9 @@
 //! A person's own sessions at `/auth/sessions`: seeing where one is signed in, and ending what should not be.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dev_idp::Endpoint;
-use harness::{Ask, Browser, Site};
+use harness::{Ask, Browser, Kept, Plan, RedisServer, Site, eventually};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -254,4 +254,51 @@ async fn the_page_works_without_scripts() {
     assert_eq!(last.value("end"), Some("others"));
     assert!(here.submit(&after, &last, &[]).await.must_show(ME).forms().is_empty());
     assert!(!is_signed_in(&one).await && !is_signed_in(&other).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_ended_at_one_gateway_is_over_at_every_other() {
+    let redis = RedisServer::launch().await;
+    let site = Plan::new().store(Kept::Redis(redis.url())).keys(&["one"]).gateways(2).start().await;
+    let ports = site.ports();
+    let (here, there) = (site.signed_in(ALICE).await.at(ports[0]), site.signed_in(ALICE).await.at(ports[1]));
+    assert!(is_signed_in(&there).await && is_signed_in(&here).await);
+    assert_eq!(list(&here).await.len(), 2);
+    assert_eq!(here.send(ending("others")).await.must_be(200).json(), json!({ "ended": 1 }));
+    let begun = Instant::now();
+    eventually("the other gateway knows", || async { !is_signed_in(&there).await }).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(is_signed_in(&here).await && is_signed_in(&here.at(ports[1])).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_sessions_cannot_be_looked_up_nobody_is_told_a_half_truth() {
+    let mut redis = RedisServer::launch().await;
+    let site = Plan::new().store(Kept::Redis(redis.url())).keys(&["one"]).start().await;
+    let (here, there) = (site.signed_in(ALICE).await, site.signed_in(ALICE).await);
+    let id = other_id(&here).await;
+    redis.stop().await;
+    for ask in [Ask::fetch("GET", ME), ending(&id), ending("others")] {
+        let reply = here.send(ask).await;
+        reply.must_be_problem(503, "store_unavailable");
+        assert!(reply.header("retry-after").is_some());
+    }
+    let page = here.send(Ask::page(ME)).await;
+    assert!(page.must_be(503).is_page());
+    redis.start().await;
+    eventually("it heals", || async { here.fetch("GET", ME).await.status == 200 }).await;
+    assert_eq!(here.send(ending(&id)).await.must_be(200).json(), json!({ "ended": 1 }));
+    assert!(!is_signed_in(&there).await && is_signed_in(&here).await);
+}
+
+#[tokio::test]
+async fn sessions_in_a_file_are_listed_and_ended_like_those_in_memory() {
+    let site = Plan::new().store(Kept::File).start().await;
+    let (here, there, stranger) =
+        (site.signed_in(ALICE).await, site.signed_in(ALICE).await, site.signed_in(BOB).await);
+    let id = other_id(&here).await;
+    stranger.send(ending(&id)).await.must_be_problem(404, "no_such_session");
+    assert_eq!(here.send(ending(&id)).await.must_be(200).json(), json!({ "ended": 1 }));
+    assert!(!is_signed_in(&there).await && is_signed_in(&stranger).await);
+    assert_eq!(list(&here).await.len(), 1);
 }
