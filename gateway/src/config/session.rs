@@ -78,7 +78,7 @@ pub(super) fn read(
     }
     let settings = SessionSettings {
         lifetimes: lifetimes?,
-        max_per_person: max_per_person?,
+        max_per_person: max_per_person.ok()?,
         store: store?,
         keys: keys?,
         shown_claims: shown_claims?,
@@ -87,18 +87,19 @@ pub(super) fn read(
     Some(Found { settings, files })
 }
 
-fn max_per_person(section: &Section<'_>) -> Option<Option<NonZeroUsize>> {
+/// Nothing inside for no limit, nothing at all for a wrong one, which is reported.
+fn max_per_person(section: &Section<'_>) -> Result<Option<NonZeroUsize>, ()> {
     let Some(value) = section.value("max_per_user") else {
-        return Some(None);
+        return Ok(None);
     };
-    let number = value.number()?;
+    let number = value.number().ok_or(())?;
     let max = usize::try_from(number.value).ok().and_then(NonZeroUsize::new);
     if max.is_none() || number.value > MAX_PER_USER {
         let help = format!("write a number from 1 to {MAX_PER_USER}, or leave it out for no limit");
         section.report().problem(&number.place, "nobody can have that many sessions", help);
-        return None;
+        return Err(());
     }
-    Some(max)
+    Ok(max)
 }
 
 fn lifetimes(section: &Section<'_>) -> Option<Lifetimes> {

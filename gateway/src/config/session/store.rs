@@ -147,7 +147,7 @@ fn redis(
         prefix.value.clone_into(&mut settings.prefix);
     }
     let wants_tls = section.flag("tls", false);
-    match tls? {
+    match tls.ok()? {
         Some(tls) => settings.tls = Some(tls),
         None if wants_tls && settings.tls.is_none() => settings.tls = Some(Tls::default()),
         None => {}
@@ -170,21 +170,21 @@ fn redis(
     accept_at(section, kind, settings)
 }
 
-/// Certificate authorities of one's own.
-fn tls(section: &Section<'_>, around: &Surroundings<'_>) -> Option<Option<Tls>> {
+/// Certificate authorities of one's own; nothing inside without, nothing at all for wrong ones, which are reported.
+fn tls(section: &Section<'_>, around: &Surroundings<'_>) -> Result<Option<Tls>, ()> {
     let Some(text) = section.text("ca") else {
-        return (!section.has("ca")).then_some(None);
+        return if section.has("ca") { Err(()) } else { Ok(None) };
     };
     let path: &Path = &around.path(text.value);
     match std::fs::read(path) {
-        Ok(pem) => Some(Some(Tls { private_ca: Some(pem) })),
+        Ok(pem) => Ok(Some(Tls { private_ca: Some(pem) })),
         Err(error) => {
             section.report().problem(
                 &text.place,
                 format!("the certificate authority's file cannot be read: {error}"),
                 format!("put its certificate in PEM form into {}", path.display()),
             );
-            None
+            Err(())
         }
     }
 }
