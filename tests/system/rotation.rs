@@ -52,6 +52,13 @@ async fn the_identifier_changes_by_itself_and_the_session_goes_on() {
     assert_ne!(id(&browser), second, "on every route, not only the gateway's own");
 }
 
+/// `Max-Age` in seconds, and everything else.
+fn split(attributes: &[String]) -> (u64, Vec<&str>) {
+    let (age, rest): (Vec<&str>, Vec<&str>) =
+        attributes.iter().map(String::as_str).partition(|attribute| attribute.starts_with("Max-Age="));
+    (age[0]["Max-Age=".len()..].parse().expect("seconds"), rest)
+}
+
 #[tokio::test]
 async fn a_new_cookie_looks_like_the_first() {
     let echo = Echo::start().await;
@@ -65,7 +72,12 @@ async fn a_new_cookie_looks_like_the_first() {
     site.advance(61 * MINUTE);
     let reply = browser.fetch("GET", "/who").await;
     let second = session(&reply);
-    assert_eq!(second.attributes, first.attributes);
+    // It lasts as long as the session: eight hours at first, one hour and one minute less now.
+    let (lasts, rest) = split(&first.attributes);
+    let (lasts_now, rest_now) = split(&second.attributes);
+    assert_eq!(rest_now, rest);
+    assert_eq!(lasts, 8 * 3_600);
+    assert!((lasts_now + 61 * 60).abs_diff(lasts) <= 5, "{lasts_now} s of {lasts} s");
     assert_eq!(reply.set_cookies().len(), 1);
     // What carries a cookie must not be kept by a cache.
     assert!(
@@ -117,7 +129,10 @@ async fn a_new_cookie_that_is_lost_on_the_way_comes_again() {
         assert!(reply.sets(SESSION), "after {minutes} minutes: {:?}", reply.headers);
         assert_eq!(id(&browser), first);
     }
-    // The one that arrives counts.
+    // Until half a minute later it may yet arrive, and nothing else is sent. Then comes another, which does arrive.
+    assert_eq!(sid(&browser).await, sign_in);
+    assert_eq!(id(&browser), first);
+    site.advance(MINUTE);
     assert_eq!(sid(&browser).await, sign_in);
     assert_ne!(id(&browser), first);
     site.advance(10 * MINUTE);

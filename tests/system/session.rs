@@ -159,7 +159,7 @@ async fn the_old_session_dies_also_when_its_cookie_does_not_come_with_the_answer
 #[tokio::test]
 async fn a_planted_session_cookie_is_never_adopted() {
     let site = Site::start().await;
-    let planted = "A".repeat(43);
+    let planted = "A".repeat(64);
     let victim = site.browser();
     victim.set_cookie(SESSION, &planted);
     victim.sign_in(ALICE).await.must_show("/");
@@ -178,7 +178,7 @@ async fn session_identifiers_are_long_random_and_never_repeated() {
         browser.sign_in(ALICE).await;
         let id = browser.cookie(SESSION).expect("a session");
         assert!(
-            id.len() == 43 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         );
         seen.insert(id);
     }
