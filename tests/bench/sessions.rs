@@ -92,14 +92,15 @@ impl Filler {
 
     fn begin(&mut self) -> anyhow::Result<SessionId> {
         let live = self.running.live();
-        let spec = live.token(TOKEN).context("the configuration has no such token")?;
+        let spec = live.token_specs.iter().find(|spec| spec.name == TOKEN);
+        let spec = spec.context("the configuration has no such token")?;
         let now = live.clock.now();
         self.made += 1;
         let authorization = format!("Bearer ey{:0>width$}", self.made, width = ACCESS_TOKEN - 2);
         let mut authorization = http::HeaderValue::from_str(&authorization)?;
         authorization.set_sensitive(true);
         let expires = now.plus(Duration::from_secs(7 * 24 * 3_600));
-        let held = Held { spec: Arc::clone(spec), authorization, expires, suffices: true };
+        let held = Held::new(spec, authorization, [now, expires], true);
         let credentials = Credentials {
             id_token: Secret::new(format!("{:0>ID_TOKEN$}", self.made)),
             refresh_token: Some(Secret::new(format!("{:0>REFRESH_TOKEN$}", self.made))),
