@@ -92,11 +92,8 @@ impl Filler {
 
     fn begin(&mut self) -> anyhow::Result<SessionId> {
         let live = self.running.live();
-        let spec = live
-            .token_specs
-            .iter()
-            .find(|spec| spec.name == TOKEN)
-            .context("the configuration has no such token")?;
+        let spec = live.token_specs.iter().find(|spec| spec.name == TOKEN);
+        let spec = spec.context("the configuration has no such token")?;
         let now = live.clock.now();
         self.made += 1;
         let authorization = format!("Bearer ey{:0>width$}", self.made, width = ACCESS_TOKEN - 2);

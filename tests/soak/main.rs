@@ -17,6 +17,9 @@ struct Arguments {
     /// For how many seconds the provider fails in each round
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     provider_away: u64,
+    /// For how many seconds an access token is valid
+    #[arg(long, default_value_t = 90, value_name = "SECONDS")]
+    access_token: i64,
     /// Requests in a second
     #[arg(long, default_value_t = 200)]
     rate: u32,
@@ -24,9 +27,9 @@ struct Arguments {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
-    let Arguments { rounds, provider_away, rate } = Arguments::parse();
+    let Arguments { rounds, provider_away, access_token, rate } = Arguments::parse();
     let provider_away = Duration::from_secs(provider_away);
-    let soak = Soak { rounds, provider_away, rate, progress: say, ..Soak::full() };
+    let soak = Soak { rounds, provider_away, access_token, rate, progress: say, ..Soak::full() };
     let report = soak.run().await;
     say(&format!("\n{report}"));
     report.must_be_clean();

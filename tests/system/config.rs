@@ -36,7 +36,7 @@ fn broken_configurations_are_refused_and_the_message_names_the_key() {
         ("idle     = \"30m\"", "idle = \"9h\"", "idle"),
         ("idle     = \"30m\"", "idle = \"0s\"", "idle"),
         ("absolute = \"8h\"", "absolute = \"soon\"", "absolute"),
-        ("store    = \"memory\"", "store = \"disk\"", "store"),
+        ("store    = { file = \"var/sessions.db\" }", "store = \"disk\"", "store"),
         ("public_url = \"http://localhost:3000\"", "public_url = \"localhost:3000\"", "public_url"),
         (
             "public_url = \"http://localhost:3000\"",

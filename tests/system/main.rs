@@ -21,10 +21,14 @@ mod pages; // what people and programs are told when something is wrong
 mod paths; // one reading of every path
 mod readme; // the table of requirements and tests
 mod redirects; // where people can be sent
+mod refresh_race; // many requests that need one new token
+mod rotation; // identifiers of sessions change
 mod session; // how long people stay signed in, and whose session it is
 mod sign_in; // what the provider is asked
 mod sign_out; // here first, then there
 mod sign_up; // new accounts and new passwords
+mod soak; // everything fails in turn
+mod stores; // where sessions are kept
 mod streams; // bodies on their way
 mod support; // words that many tests share
 mod tabs; // many sign-ins at once

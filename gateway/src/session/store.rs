@@ -153,7 +153,7 @@ impl Store {
         }
         let is_shared = self.durable().is_some_and(Durable::is_shared);
         // Another gateway may know of a later use, another identifier, or the session's end.
-        if is_shared && (now >= session.idle_end() || !self.warm.is_reliable(&session)) {
+        if is_shared && (now >= session.idle_end() || !self.is_reliable(&session)) {
             return Found::Unsure;
         }
         if now >= session.idle_end() {
@@ -276,6 +276,12 @@ impl Store {
     /// Whether the store can be used right now.
     pub fn is_ready(&self) -> bool {
         !self.durable().is_some_and(Durable::is_shared) || self.since_live().is_some()
+    }
+
+    /// Whether what is in memory of a session is all there is to know of it. The news may have stopped before anybody
+    /// could say so: a process that stood still for a minute goes on with its requests first.
+    fn is_reliable(&self, session: &Session) -> bool {
+        self.warm.is_reliable(session) && self.durable().is_none_or(Durable::is_live)
     }
 
     fn has_settled(&self) -> bool {

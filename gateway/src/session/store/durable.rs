@@ -133,6 +133,16 @@ impl Durable {
         }
     }
 
+    /// Whether everything that others changed was heard. Asked by every request that trusts what is in memory.
+    pub(super) fn is_live(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Redis(redis) => redis.is_live(),
+            #[cfg(test)]
+            Self::Shared(shared) => !shared.is_silent(),
+        }
+    }
+
     /// Whether other gateways may change what it has.
     pub(super) fn is_shared(&self) -> bool {
         !matches!(self, Self::File(_))

@@ -17,6 +17,7 @@ use super::backend::{Holder, IndexKey, Listed, Listener, News, Page, StoreError,
 pub(in crate::session) struct Shared {
     inner: Mutex<Inner>,
     is_down: AtomicBool,
+    is_silent: AtomicBool,
     loads: AtomicUsize,
 }
 
@@ -41,6 +42,15 @@ impl Shared {
         self.tell(&[if is_down { News::Lost } else { News::Live }]);
     }
 
+    /// Changes are heard by nobody, as where a process stands still; or are heard again.
+    pub(in crate::session) fn set_silent(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::SeqCst)
+    }
+
     /// How often a session was looked up.
     pub(in crate::session) fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
@@ -63,6 +73,9 @@ impl Shared {
     }
 
     fn tell(&self, news: &[News]) {
+        if self.is_silent() {
+            return;
+        }
         let listeners = self.lock().listeners.clone();
         for (listener, news) in
             listeners.iter().flat_map(|listener| news.iter().map(move |news| (listener, news)))

@@ -28,7 +28,7 @@ impl Store {
         }
         let is_idle = now >= session.idle_end();
         let is_shared = matches!(&self.place, Place::Durable(durable) if Durable::is_shared(durable));
-        if is_shared && (is_idle || !self.warm.is_reliable(session)) && self.is_ready() {
+        if is_shared && (is_idle || !self.is_reliable(session)) && self.is_ready() {
             return Standing::Unsure;
         }
         if is_idle { Standing::Over } else { Standing::Live }

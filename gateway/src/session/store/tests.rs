@@ -258,6 +258,21 @@ async fn sessions_are_the_same_on_every_gateway() {
 }
 
 #[tokio::test]
+async fn where_news_stopped_before_anybody_noticed_nothing_in_memory_is_trusted() {
+    let fleet = Fleet::new();
+    let (one, two) = (fleet.gateway(), fleet.gateway());
+    let (id, session) = one.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    assert!(is_known(&two, &id, 1_001).await && is_warm(&two, &id, 1_001));
+    fleet.place.set_silent(true);
+    assert!(!is_warm(&two, &id, 1_001), "it may have ended");
+    assert!(is_known(&two, &id, 1_001).await, "but has not");
+    let held = ask(&two, &id, 1_001).await.expect("there").expect("known");
+    one.end(&session, Ending::SignedOut).await.expect("there");
+    assert_eq!(two.standing(&held, Timestamp(1_001)), Standing::Unsure);
+    assert!(!is_known(&two, &id, 1_001).await);
+}
+
+#[tokio::test]
 async fn a_restart_keeps_sessions() {
     let fleet = Fleet::new();
     let (id, _) = fleet.gateway().begin(beginning(), Timestamp(1_000)).await.expect("kept");
