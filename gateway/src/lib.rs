@@ -26,6 +26,7 @@ pub mod stop;
 pub mod access;
 pub mod csrf;
 pub mod intake;
+pub mod metrics;
 pub mod pages;
 pub mod policy;
 pub mod respond;

@@ -10,6 +10,7 @@ use crate::access::log::AccessLog;
 use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
 use crate::intake::Inbound;
+use crate::metrics::Metrics;
 use crate::oidc::Provider;
 use crate::origin::Origin;
 use crate::policy::Permit;
@@ -37,6 +38,8 @@ pub struct Live {
     pub routes: RouteTable,
     /// Folders of static files, as `Target::Files` counts them.
     pub files: Vec<Files>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Who is signed in.
     pub sessions: Arc<Store>,
     /// Claims that `/auth/session` may show.
@@ -91,7 +94,8 @@ impl Live {
         let tended = async {
             self.sessions.finish_ends().await?;
             self.sessions.write_uses().await?;
-            self.sessions.sweep(now).await
+            self.sessions.sweep(now).await?;
+            self.sessions.measure().await
         };
         if let Err(error) = tended.await {
             tracing::warn!(target: "gateway", error = causes(&error), "the session store could not be tended");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 42] = [
     // vocabulary
     "clock",
     "entropy",
@@ -29,6 +29,7 @@ const ORDER: [&str; 40] = [
     "policy",
     "session/cookie",
     "access",
+    "metrics",
     "pages",
     "respond",
     "upstream/headers",
@@ -45,6 +46,7 @@ const ORDER: [&str; 40] = [
     "gateway",
     // edge
     "telemetry",
+    "operator",
     "config",
     "server/listen",
     "server/farewell",

@@ -12,11 +12,13 @@ use crate::config::Config;
 use crate::endpoints;
 use crate::files::{self, Files};
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::oidc::Provider;
 use crate::oidc::settings::ResponseMode;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
+use crate::session::store;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
 
@@ -59,10 +61,18 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
+    let metrics = Arc::new(Metrics::new());
     let shown_claims = config.session.shown_claims.clone();
     let vault = sessions::vault(&config.session)?;
     let seal = Seal::of(&vault);
-    let sessions = Arc::new(sessions::store(config.session, config.tokens.clone(), vault, control.handle())?);
+    let kept = store::Settings {
+        lifetimes: config.session.lifetimes,
+        tokens: config.tokens.clone(),
+        max_per_person: config.session.max_per_person,
+        vault,
+        metrics: Arc::clone(&metrics),
+    };
+    let sessions = Arc::new(sessions::store(config.session.store, kept, control.handle())?);
     Ok(Live {
         tokens: Tokens::new(
             Arc::clone(&provider),
@@ -76,6 +86,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         cookies,
         routes,
         files,
+        metrics,
         sessions,
         shown_claims,
         token_specs: config.tokens,

@@ -7,6 +7,7 @@ mod change;
 mod durable;
 mod ends;
 pub mod file;
+mod gauges;
 mod lease;
 mod listing;
 mod record;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
+use crate::metrics::{Metrics, StoreGauges};
 use crate::stop::{Reason, Stop, Whose};
 
 use super::doors::Through;
@@ -37,7 +39,7 @@ use super::{Beginning, Lifetimes, Session, SessionId, SessionKey, Shown, TokenSp
 use backend::{News, StoreError};
 use catalog::Catalog;
 use change::install;
-use durable::Durable;
+use durable::{Durable, Kind};
 use used::UsedAttempts;
 use warm::Warm;
 
@@ -61,6 +63,8 @@ pub struct Settings {
     pub max_per_person: Option<NonZeroUsize>,
     /// The keys under which sessions are kept where others may look.
     pub vault: Vault,
+    /// Where sessions, and calls to the place behind the store, are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The sessions of this gateway, or of several.
@@ -74,6 +78,7 @@ pub struct Store {
     unfinished: Mutex<Vec<(SessionKey, Ending)>>,
     used: UsedAttempts,
     live_since: Arc<Mutex<Option<Instant>>>,
+    gauges: StoreGauges,
 }
 
 /// Where sessions shall be kept.
@@ -92,6 +97,15 @@ enum Place {
     Durable(Durable),
 }
 
+impl Place {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::Durable(durable) => durable.name(),
+        }
+    }
+}
+
 /// What is known at once of a session that a request shows.
 #[derive(Debug)]
 pub enum Found {
@@ -106,13 +120,12 @@ pub enum Found {
 impl Store {
     /// Sessions in this process's memory: fast, and gone when it ends.
     pub fn in_memory(settings: Settings) -> Self {
-        Self::on(settings, Place::Memory(Catalog::default()), Arc::new(Warm::new(true)), Arc::default())
+        Self::on(settings, None, Arc::new(Warm::new(true)), Arc::default())
     }
 
     /// Sessions in a database of this gateway's own.
     pub fn in_file(settings: Settings, file: file::File) -> Self {
-        let place = Place::Durable(Durable::File(file));
-        Self::on(settings, place, Arc::new(Warm::new(true)), Arc::default())
+        Self::on(settings, Some(Kind::File(file)), Arc::new(Warm::new(true)), Arc::default())
     }
 
     /// Sessions that several gateways share.
@@ -123,17 +136,22 @@ impl Store {
     ) -> Result<Self, redis::SetupError> {
         let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
         let redis = redis::Redis::start(redis, runtime, listener(&warm, &live_since))?;
-        Ok(Self::on(settings, Place::Durable(Durable::Redis(redis)), warm, live_since))
+        Ok(Self::on(settings, Some(Kind::Redis(redis)), warm, live_since))
     }
 
     fn on(
         settings: Settings,
-        place: Place,
+        place: Option<Kind>,
         warm: Arc<Warm>,
         live_since: Arc<Mutex<Option<Instant>>>,
     ) -> Self {
+        let place = match place {
+            None => Place::Memory(Catalog::default()),
+            Some(kind) => Place::Durable(Durable::new(kind, Arc::clone(&settings.metrics))),
+        };
+        let gauges = settings.metrics.gauges_of(place.name());
         let (unwritten, unfinished, used) = (Mutex::default(), Mutex::default(), UsedAttempts::default());
-        Self { settings, warm, place, unwritten, unfinished, used, live_since }
+        Self { settings, warm, place, unwritten, unfinished, used, live_since, gauges }
     }
 
     fn durable(&self) -> Option<&Durable> {
@@ -251,6 +269,7 @@ impl Store {
         let due = if self.durable().is_some() { now.plus(COOL) } else { session.idle_end() };
         let session = self.warm.keep(session, due);
         self.warm.rely_on(&session, reading);
+        self.settings.metrics.session_created();
         self.end_surplus(&session).await?;
         Ok((id, session))
     }
@@ -270,7 +289,7 @@ impl Store {
 
     /// What the store is called in metrics.
     pub fn name(&self) -> &'static str {
-        self.durable().map_or("memory", Durable::name)
+        self.place.name()
     }
 
     /// Whether the store can be used right now.

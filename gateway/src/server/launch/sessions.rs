@@ -3,12 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use crate::config::SessionSettings;
-use crate::session::TokenSpec;
 use crate::session::store::file::{File, OpenError};
 use crate::session::store::redis::SetupError;
 use crate::session::store::{Choice, Settings, Store};
@@ -44,18 +42,11 @@ pub(super) fn vault(settings: &SessionSettings) -> Result<Vault, SessionsError> 
 }
 
 /// The store.
-pub(super) fn store(
-    settings: SessionSettings,
-    tokens: Vec<Arc<TokenSpec>>,
-    vault: Vault,
-    runtime: &Handle,
-) -> Result<Store, SessionsError> {
-    let SessionSettings { lifetimes, max_per_person, store, .. } = settings;
-    let settings = Settings { lifetimes, tokens, max_per_person, vault };
-    Ok(match store {
+pub(super) fn store(choice: Choice, settings: Settings, runtime: &Handle) -> Result<Store, SessionsError> {
+    Ok(match choice {
         Choice::Memory => Store::in_memory(settings),
         Choice::File(path) => Store::in_file(settings, File::open(&path)?),
-        Choice::Redis(redis) => Store::in_redis(settings, *redis, runtime)?,
+        Choice::Redis(redis) => Store::in_redis(settings, *redis, runtime.clone())?,
     })
 }
 

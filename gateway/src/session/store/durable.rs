@@ -1,8 +1,12 @@
-//! The places in which sessions outlive a process, behind one set of calls. Which it is is a private matter.
+//! The places in which sessions outlive a process, behind one set of calls. Which it is is a private matter; how often
+//! and how long each is asked is not.
 
-use std::time::Duration;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
+use crate::metrics::{Metrics, Operation};
 use crate::session::SessionKey;
 
 use super::backend::{Holder, IndexKey, Listed, Page, StoreError, Stored};
@@ -11,88 +15,109 @@ use super::redis::Redis;
 #[cfg(test)]
 use super::shared::Shared;
 
-/// One of them.
-pub(super) enum Durable {
+/// One of them, and who counts its calls.
+pub(super) struct Durable {
+    place: Kind,
+    metrics: Arc<Metrics>,
+}
+
+/// Which it is.
+pub(super) enum Kind {
     /// A database of this gateway's own.
     File(File),
     /// A server that several gateways share.
     Redis(Redis),
     /// A map that several stores of one test share.
     #[cfg(test)]
-    Shared(std::sync::Arc<Shared>),
+    Shared(Arc<Shared>),
 }
 
-/// Calls the same method of whichever it is.
+/// Calls the same method of whichever it is, and has the call counted.
 macro_rules! each {
-    ($self:expr, $place:ident => $call:expr) => {
-        match $self {
-            Durable::File($place) => $call,
-            Durable::Redis($place) => $call,
+    ($self:expr, $operation:ident, $place:ident => $call:expr) => {
+        match &$self.place {
+            Kind::File($place) => $self.counted(Operation::$operation, $call).await,
+            Kind::Redis($place) => $self.counted(Operation::$operation, $call).await,
             #[cfg(test)]
-            Durable::Shared($place) => $call,
+            Kind::Shared($place) => $self.counted(Operation::$operation, $call).await,
         }
     };
 }
 
 impl Durable {
+    pub(super) fn new(place: Kind, metrics: Arc<Metrics>) -> Self {
+        Self { place, metrics }
+    }
+
+    async fn counted<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let done = call.await;
+        self.metrics.store_call(operation, done.is_ok(), begun.elapsed());
+        done
+    }
+
     /// What it is called in metrics.
     pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::File(_) => "file",
-            Self::Redis(_) => "redis",
+        match self.place {
+            Kind::File(_) => "file",
+            Kind::Redis(_) => "redis",
             #[cfg(test)]
-            Self::Shared(_) => "shared",
+            Kind::Shared(_) => "shared",
         }
     }
 
     /// Keeps a session that it does not have yet.
     pub(super) async fn create(&self, key: SessionKey, stored: &Stored) -> Result<(), StoreError> {
-        each!(self, place => place.create(key, stored).await)
+        each!(self, Create, place => place.create(key, stored))
     }
 
     /// The session of that key, over or not.
     pub(super) async fn load(&self, key: SessionKey) -> Result<Option<Stored>, StoreError> {
-        each!(self, place => place.load(key).await)
+        each!(self, Load, place => place.load(key))
     }
 
     /// Puts `stored` in the place of the version before it. False if that is not what it has.
     pub(super) async fn replace(&self, key: SessionKey, stored: &Stored) -> Result<bool, StoreError> {
-        each!(self, place => place.replace(key, stored).await)
+        each!(self, Replace, place => place.replace(key, stored))
     }
 
     /// Notes uses; never brings back a session that ended.
     pub(super) async fn touch(&self, uses: &[(SessionKey, Timestamp)]) -> Result<(), StoreError> {
-        each!(self, place => place.touch(uses).await)
+        each!(self, Touch, place => place.touch(uses))
     }
 
     /// Ends sessions. Returns those that there were.
     pub(super) async fn end(&self, keys: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
-        each!(self, place => place.end(keys).await)
+        each!(self, End, place => place.end(keys))
     }
 
     /// The sessions that share something.
     pub(super) async fn of(&self, index: IndexKey) -> Result<Vec<SessionKey>, StoreError> {
-        each!(self, place => place.of(index).await)
+        each!(self, Find, place => place.of(index))
     }
 
     /// What a listing says of those sessions.
     pub(super) async fn listed(&self, keys: &[SessionKey]) -> Result<Vec<Listed>, StoreError> {
-        each!(self, place => place.listed(keys).await)
+        each!(self, List, place => place.listed(keys))
     }
 
     /// Part of all sessions.
     pub(super) async fn page(&self, from: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        each!(self, place => place.page(from, limit).await)
+        each!(self, Page, place => place.page(from, limit))
     }
 
     /// Removes at most `max` sessions that are over, and returns those that this very call removed.
     pub(super) async fn expire(&self, now: Timestamp, max: usize) -> Result<Vec<Listed>, StoreError> {
-        each!(self, place => place.expire(now, max).await)
+        each!(self, Expire, place => place.expire(now, max))
     }
 
     /// How many sessions there are.
     pub(super) async fn count(&self) -> Result<u64, StoreError> {
-        each!(self, place => place.count().await)
+        each!(self, Count, place => place.count())
     }
 
     /// Whether `holder` alone may refresh the session for the next `ttl`. A place of one gateway has no other to ask.
@@ -102,49 +127,46 @@ impl Durable {
         holder: Holder,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        match self {
-            Self::File(_) => Ok(true),
-            Self::Redis(redis) => redis.lease(key, holder, ttl).await,
+        match &self.place {
+            Kind::File(_) => Ok(true),
+            Kind::Redis(redis) => self.counted(Operation::Lease, redis.lease(key, holder, ttl)).await,
             #[cfg(test)]
-            Self::Shared(shared) => shared.lease(key, holder, ttl),
+            Kind::Shared(shared) => self.counted(Operation::Lease, shared.lease(key, holder, ttl)).await,
         }
     }
 
     /// Gives the lease back.
     pub(super) async fn release(&self, key: SessionKey, holder: Holder) -> Result<(), StoreError> {
-        match self {
-            Self::File(_) => Ok(()),
-            Self::Redis(redis) => redis.release(key, holder).await,
+        match &self.place {
+            Kind::File(_) => Ok(()),
+            Kind::Redis(redis) => self.counted(Operation::Release, redis.release(key, holder)).await,
             #[cfg(test)]
-            Self::Shared(shared) => {
-                shared.release(key, holder);
-                Ok(())
-            }
+            Kind::Shared(shared) => self.counted(Operation::Release, shared.release(key, holder)).await,
         }
     }
 
     /// True once for each name within `ttl`, among all gateways.
     pub(super) async fn claim(&self, name: &[u8; 32], ttl: Duration) -> Result<bool, StoreError> {
-        match self {
-            Self::File(_) => Ok(true),
-            Self::Redis(redis) => redis.claim(name, ttl).await,
+        match &self.place {
+            Kind::File(_) => Ok(true),
+            Kind::Redis(redis) => self.counted(Operation::Claim, redis.claim(name, ttl)).await,
             #[cfg(test)]
-            Self::Shared(shared) => Ok(shared.claim(name)),
+            Kind::Shared(shared) => self.counted(Operation::Claim, shared.claim(name, ttl)).await,
         }
     }
 
     /// Whether everything that others changed was heard. Asked by every request that trusts what is in memory.
     pub(super) fn is_live(&self) -> bool {
-        match self {
-            Self::File(_) => true,
-            Self::Redis(redis) => redis.is_live(),
+        match &self.place {
+            Kind::File(_) => true,
+            Kind::Redis(redis) => redis.is_live(),
             #[cfg(test)]
-            Self::Shared(shared) => !shared.is_silent(),
+            Kind::Shared(shared) => !shared.is_silent(),
         }
     }
 
     /// Whether other gateways may change what it has.
     pub(super) fn is_shared(&self) -> bool {
-        !matches!(self, Self::File(_))
+        !matches!(self.place, Kind::File(_))
     }
 }

@@ -41,7 +41,7 @@ impl Store {
             }
         };
         for key in &ended {
-            audit(*key, why);
+            self.note_end(*key, why);
         }
         Ok(ended)
     }
@@ -78,15 +78,16 @@ impl Store {
         }
         Ok(())
     }
-}
 
-/// Every end of a session has its line, and a reason.
-pub(super) fn audit(key: SessionKey, why: Ending) {
-    tracing::info!(
-        target: "gateway::audit",
-        event = "session_ended",
-        session = key.short(),
-        reason = why.as_str(),
-        "session ended",
-    );
+    /// Every end of a session has its line, a reason, and is counted.
+    pub(super) fn note_end(&self, key: SessionKey, why: Ending) {
+        self.settings.metrics.session_ended(why);
+        tracing::info!(
+            target: "gateway::audit",
+            event = "session_ended",
+            session = key.short(),
+            reason = why.as_str(),
+            "session ended",
+        );
+    }
 }

@@ -72,7 +72,12 @@ impl Store {
     ) -> Result<(Vec<Overview>, Option<String>), StoreError> {
         match &self.place {
             Place::Memory(catalog) => {
-                let (keys, next) = catalog.page(from.and_then(catalog::Place::from_text), limit);
+                let from = from.map(catalog::Place::from_text);
+                // What no page ended with leads nowhere, rather than back to the beginning.
+                if matches!(from, Some(None)) {
+                    return Ok((Vec::new(), None));
+                }
+                let (keys, next) = catalog.page(from.flatten(), limit);
                 Ok((self.overviews(&keys).await?, next.map(catalog::Place::to_text)))
             }
             Place::Durable(durable) => {

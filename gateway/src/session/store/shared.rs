@@ -170,7 +170,12 @@ impl Shared {
         Ok(self.up()?.sessions.len() as u64)
     }
 
-    pub(super) fn lease(&self, key: SessionKey, holder: Holder, ttl: Duration) -> Result<bool, StoreError> {
+    pub(super) async fn lease(
+        &self,
+        key: SessionKey,
+        holder: Holder,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
         let (mut inner, now) = (self.up()?, Instant::now());
         let known = inner.leases.get(&key).filter(|(_, until)| now < *until);
         let is_free = known.is_none_or(|(known, _)| *known == holder);
@@ -180,15 +185,16 @@ impl Shared {
         Ok(is_free)
     }
 
-    pub(super) fn release(&self, key: SessionKey, holder: Holder) {
+    pub(super) async fn release(&self, key: SessionKey, holder: Holder) -> Result<(), StoreError> {
         let mut inner = self.lock();
         if inner.leases.get(&key).is_some_and(|(known, _)| *known == holder) {
             inner.leases.remove(&key);
         }
+        Ok(())
     }
 
-    pub(super) fn claim(&self, name: &[u8; 32]) -> bool {
-        self.lock().claims.insert(*name)
+    pub(super) async fn claim(&self, name: &[u8; 32], _: Duration) -> Result<bool, StoreError> {
+        Ok(self.lock().claims.insert(*name))
     }
 }
 

@@ -10,7 +10,7 @@ use shared::Shared;
 
 /// A store's settings with keys of its own.
 pub(crate) fn settings() -> Settings {
-    Settings { lifetimes: lifetimes(), tokens: Vec::new(), max_per_person: None, vault: Vault::generate() }
+    Settings { lifetimes: lifetimes(), tokens: Vec::new(), max_per_person: None, vault: Vault::generate(), metrics: Arc::default() }
 }
 
 /// Gateways that share a place and a server key.
@@ -43,7 +43,7 @@ impl Fleet {
         let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
         self.place.subscribe(listener(&warm, &live_since));
         let settings = edit(Settings { vault: Vault::new(&self.key, &[]), ..settings() });
-        Store::on(settings, Place::Durable(Durable::Shared(Arc::clone(&self.place))), warm, live_since)
+        Store::on(settings, Some(Kind::Shared(Arc::clone(&self.place))), warm, live_since)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::session::Session;
 use crate::session::ending::Ending;
 
 use super::backend::{Listed, News, StoreError};
-use super::ends::audit;
 use super::record::Summary;
 use super::{COOL, Place, Store};
 
@@ -71,7 +70,7 @@ impl Store {
             let over = durable.expire(now.minus(UNWRITTEN), SLICE).await?;
             for listed in &over {
                 self.warm.hear(News::Ended(listed.key));
-                audit(listed.key, self.why_over(listed));
+                self.note_end(listed.key, self.why_over(listed));
             }
             if over.len() < SLICE {
                 return Ok(());
@@ -96,7 +95,7 @@ impl Store {
             Place::Memory(catalog) if !session.is_live(now) => {
                 let is_old = now >= session.absolute_end();
                 if self.drop_from(catalog, session.key()) {
-                    audit(session.key(), if is_old { Ending::Absolute } else { Ending::Idle });
+                    self.note_end(session.key(), if is_old { Ending::Absolute } else { Ending::Idle });
                 }
             }
             Place::Memory(_) => self.warm.look_again(session, session.idle_end()),

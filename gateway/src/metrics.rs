@@ -1,0 +1,290 @@
+//! What the gateway counts, as Prometheus reads it (requirement LG-05). Every label's values are a closed vocabulary and
+//! every series exists from the start, so that no request can add one and none is looked up by name. Knows counters and
+//! vocabularies; where things happen is everybody else's matter.
+
+mod exposition;
+mod vocabulary;
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::session::ending::Ending;
+
+pub use exposition::Format;
+pub use vocabulary::{Operation, RefreshResult};
+
+use vocabulary::Word;
+
+/// A refresh asks another machine, and may take ten seconds.
+const REFRESH_SECONDS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// A store is near.
+const STORE_SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+
+/// Everything that is counted. One value, shared by whoever counts and whoever shows it.
+pub struct Metrics {
+    registry: Registry,
+    sessions_live: Family<StoreLabel, Gauge>,
+    sessions_in_memory: Gauge,
+    store_up: Family<StoreLabel, Gauge>,
+    created: Counter,
+    ended: Each<Ending, Counter>,
+    refreshes: Each<RefreshResult, (Counter, Histogram)>,
+    calls: Each<Operation, Call>,
+}
+
+type StoreLabel = [(&'static str, &'static str); 1];
+
+/// The gauges of one store, which it sets itself.
+#[derive(Clone, Debug)]
+pub struct StoreGauges {
+    /// How many sessions there are in it.
+    pub live: Gauge,
+    /// How many of them are in this process's memory.
+    pub in_memory: Gauge,
+    /// 1 while it can be used, else 0.
+    pub up: Gauge,
+}
+
+struct Call {
+    ok: Counter,
+    error: Counter,
+    seconds: Histogram,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("gateway");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The gateway that runs", version);
+        // Metrics of requests, upstreams and the provider are to be registered here too, each resolved in the same way.
+        let sessions_live = registered(&mut registry, "sessions_live", "Sessions in the store");
+        let sessions_in_memory = registered(
+            &mut registry,
+            "sessions_in_memory",
+            "Sessions in the memory of this process, where finding them takes no call",
+        );
+        let store_up = registered(&mut registry, "session_store_up", "1 while the store can be used, else 0");
+        let created =
+            registered(&mut registry, "sessions_created", "Sessions begun, one for each completed sign-in");
+        Self {
+            sessions_live,
+            sessions_in_memory,
+            store_up,
+            created,
+            ended: endings(&mut registry),
+            refreshes: refreshes(&mut registry),
+            calls: calls(&mut registry),
+            registry,
+        }
+    }
+
+    /// Somebody signed in.
+    pub fn session_created(&self) {
+        self.created.inc();
+    }
+
+    /// A session ended, by this gateway.
+    pub fn session_ended(&self, why: Ending) {
+        self.ended.of(why).inc();
+    }
+
+    /// An access token was to be renewed: what came of it, and how long that took.
+    pub fn refreshed(&self, result: RefreshResult, took: Duration) {
+        let (count, seconds) = self.refreshes.of(result);
+        count.inc();
+        seconds.observe(took.as_secs_f64());
+    }
+
+    /// The place behind the store was asked something.
+    pub fn store_call(&self, operation: Operation, is_ok: bool, took: Duration) {
+        let call = self.calls.of(operation);
+        if is_ok { &call.ok } else { &call.error }.inc();
+        call.seconds.observe(took.as_secs_f64());
+    }
+
+    /// The gauges of the store that is called `name`.
+    pub fn gauges_of(&self, name: &'static str) -> StoreGauges {
+        StoreGauges {
+            live: self.sessions_live.get_or_create_owned(&[("store", name)]),
+            in_memory: self.sessions_in_memory.clone(),
+            up: self.store_up.get_or_create_owned(&[("store", name)]),
+        }
+    }
+
+    /// Everything as text.
+    pub fn text(&self, format: Format) -> String {
+        exposition::write(&self.registry, format)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One metric for each word of a vocabulary.
+struct Each<W, M>(Vec<(W, M)>);
+
+impl<W: Word, M> Each<W, M> {
+    fn new(metric: impl Fn(W) -> M) -> Self {
+        Self(W::all().iter().map(|word| (*word, metric(*word))).collect())
+    }
+
+    fn of(&self, word: W) -> &M {
+        let found = self.0.iter().find(|(known, _)| *known == word);
+        &found.expect("each vocabulary lists all of its words").1
+    }
+}
+
+fn registered<M>(registry: &mut Registry, name: &str, help: &str) -> M
+where
+    M: Default + Clone + prometheus_client::registry::Metric,
+{
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn endings(registry: &mut Registry) -> Each<Ending, Counter> {
+    let family: Family<[(&'static str, &'static str); 1], Counter> =
+        registered(registry, "sessions_ended", "Sessions that this gateway ended, by reason");
+    Each::new(|why: Ending| family.get_or_create_owned(&[("reason", why.word())]))
+}
+
+fn refreshes(registry: &mut Registry) -> Each<RefreshResult, (Counter, Histogram)> {
+    let count: Family<[(&'static str, &'static str); 1], Counter> =
+        registered(registry, "token_refreshes", "Access tokens that were to be renewed, by what came of it");
+    let seconds = histograms(
+        registry,
+        "token_refresh_duration",
+        "How long it took to renew an access token, waiting for others included",
+        &REFRESH_SECONDS,
+    );
+    Each::new(|result: RefreshResult| {
+        let labels = [("result", result.word())];
+        (count.get_or_create_owned(&labels), seconds.get_or_create_owned(&labels))
+    })
+}
+
+fn calls(registry: &mut Registry) -> Each<Operation, Call> {
+    let count: Family<[(&'static str, &'static str); 2], Counter> = registered(
+        registry,
+        "session_store_operations",
+        "Calls to the file or server that keeps sessions, by operation and result",
+    );
+    let seconds = histograms(
+        registry,
+        "session_store_operation_duration",
+        "How long calls to the file or server that keeps sessions took",
+        &STORE_SECONDS,
+    );
+    Each::new(|operation: Operation| {
+        let labels = |result| [("operation", operation.word()), ("result", result)];
+        Call {
+            ok: count.get_or_create_owned(&labels("ok")),
+            error: count.get_or_create_owned(&labels("error")),
+            seconds: seconds.get_or_create_owned(&[("operation", operation.word())]),
+        }
+    })
+}
+
+/// Makes the histograms of one family.
+#[derive(Clone, Copy, Debug)]
+struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+fn histograms<L>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    buckets: &'static [f64],
+) -> Family<L, Histogram, Buckets>
+where
+    L: EncodeLabelSet + Clone + Eq + std::hash::Hash + std::fmt::Debug + Send + Sync + 'static,
+{
+    let family = Family::new_with_constructor(Buckets(buckets));
+    registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+    family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(metrics: &Metrics) -> Vec<String> {
+        metrics.text(Format::OpenMetrics).lines().map(str::to_owned).collect()
+    }
+
+    fn series(metrics: &Metrics) -> usize {
+        lines(metrics).iter().filter(|line| !line.starts_with('#')).count()
+    }
+
+    #[track_caller]
+    fn must_say(metrics: &Metrics, line: &str) {
+        assert!(lines(metrics).iter().any(|found| found == line), "{line} is not in {:#?}", lines(metrics));
+    }
+
+    #[test]
+    fn every_series_is_there_from_the_start_and_none_comes_later() {
+        let metrics = Metrics::new();
+        metrics.gauges_of("memory");
+        let before = series(&metrics);
+        for why in Ending::ALL {
+            must_say(&metrics, &format!("gateway_sessions_ended_total{{reason=\"{}\"}} 0", why.as_str()));
+            metrics.session_ended(why);
+        }
+        for result in RefreshResult::ALL.iter().copied() {
+            must_say(&metrics, &format!("gateway_token_refreshes_total{{result=\"{}\"}} 0", result.as_str()));
+            metrics.refreshed(result, Duration::from_millis(30));
+        }
+        for operation in Operation::ALL.iter().copied() {
+            for (is_ok, result) in [(true, "ok"), (false, "error")] {
+                let labels = format!("operation=\"{}\",result=\"{result}\"", operation.as_str());
+                must_say(&metrics, &format!("gateway_session_store_operations_total{{{labels}}} 0"));
+                metrics.store_call(operation, is_ok, Duration::from_micros(300));
+                must_say(&metrics, &format!("gateway_session_store_operations_total{{{labels}}} 1"));
+            }
+        }
+        metrics.session_created();
+        must_say(&metrics, "gateway_sessions_created_total 1");
+        must_say(&metrics, "gateway_sessions_ended_total{reason=\"signed_out\"} 1");
+        assert_eq!(series(&metrics), before);
+    }
+
+    #[test]
+    fn durations_fall_into_buckets_of_seconds() {
+        let metrics = Metrics::new();
+        metrics.refreshed(RefreshResult::Refreshed, Duration::from_millis(30));
+        let name = "gateway_token_refresh_duration_seconds";
+        must_say(&metrics, &format!("{name}_bucket{{le=\"0.025\",result=\"refreshed\"}} 0"));
+        must_say(&metrics, &format!("{name}_bucket{{le=\"0.05\",result=\"refreshed\"}} 1"));
+        must_say(&metrics, &format!("{name}_count{{result=\"refreshed\"}} 1"));
+    }
+
+    #[test]
+    fn a_store_has_gauges_under_its_name() {
+        let metrics = Metrics::new();
+        let gauges = metrics.gauges_of("file");
+        gauges.live.set(7);
+        gauges.in_memory.set(3);
+        gauges.up.set(1);
+        must_say(&metrics, "gateway_sessions_live{store=\"file\"} 7");
+        must_say(&metrics, "gateway_sessions_in_memory 3");
+        must_say(&metrics, "gateway_session_store_up{store=\"file\"} 1");
+        must_say(&metrics, &format!("gateway_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
+    }
+}
