@@ -44,6 +44,7 @@ pub mod identity;
 pub mod live;
 // Edge: the process.
 pub mod config;
+pub mod operator;
 pub mod server;
 pub mod telemetry;
 

@@ -1,11 +1,14 @@
-//! The command line: reads the configuration, says everything that is wrong with it, or starts the gateway.
+//! The command line: reads the configuration, says everything that is wrong with it, starts the gateway, or asks one that
+//! runs for its sessions.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use gateway::config::{self, Config, Problems};
+use gateway::operator::{self, Admin, Problem, Style, Which};
 use gateway::telemetry;
 use mimalloc::MiMalloc;
 
@@ -24,24 +27,73 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Report every problem of the configuration and exit with 1 if there is one
     Check,
+    /// List or end sessions of the gateway that runs with this configuration
+    ///
+    /// Exits with 0 when done, 1 on an error, 3 if there was no such session.
+    Sessions(Sessions),
     /// Print the reference of the configuration as Markdown
     #[command(hide = true)]
     Docs,
 }
 
+#[derive(Args)]
+struct Sessions {
+    #[command(subcommand)]
+    action: Action,
+    /// Where the admin listener is, if not where the configuration says; on this machine
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    address: Option<SocketAddr>,
+    /// Whose subject or provider session it is [default: the configured provider's]
+    #[arg(long, global = true, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Show who is signed in: everybody, or the sessions of one person or one sign-in
+    List {
+        /// The `sub` of a person
+        #[arg(long, conflicts_with = "provider_session")]
+        subject: Option<String>,
+        /// The `sid` of a sign-in at the provider
+        #[arg(long, value_name = "SID")]
+        provider_session: Option<String>,
+        /// One JSON object a line, with everything that is known
+        #[arg(long)]
+        json: bool,
+    },
+    /// End sessions, on every gateway that shares them. Does not ask whether you are sure
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["id", "subject", "provider_session"]))]
+    End {
+        /// One session, by its id in the list
+        #[arg(long)]
+        id: Option<String>,
+        /// All of a person's: their `sub`
+        #[arg(long)]
+        subject: Option<String>,
+        /// All of one sign-in at the provider: its `sid`
+        #[arg(long, value_name = "SID")]
+        provider_session: Option<String>,
+    },
+}
+
+/// Nothing was wrong, but there was no such session.
+const NO_SESSION: u8 = 3;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
-        None => run(&arguments.config),
-        Some(Command::Check) => check(&arguments.config),
-        Some(Command::Docs) => io::stdout().write_all(config::reference().as_bytes()).map_err(Into::into),
+        None => run(&arguments.config).map(|()| ExitCode::SUCCESS),
+        Some(Command::Check) => check(&arguments.config).map(|()| ExitCode::SUCCESS),
+        Some(Command::Sessions(sessions)) => self::sessions(&arguments.config, sessions),
+        Some(Command::Docs) => print_reference().map(|()| ExitCode::SUCCESS),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             explain(&error);
             ExitCode::FAILURE
@@ -71,6 +123,54 @@ fn check(path: &Path) -> anyhow::Result<()> {
         path.display()
     )?;
     Ok(())
+}
+
+fn print_reference() -> anyhow::Result<()> {
+    Ok(io::stdout().write_all(config::reference().as_bytes())?)
+}
+
+fn sessions(path: &Path, sessions: Sessions) -> anyhow::Result<ExitCode> {
+    let Sessions { action, address, issuer } = sessions;
+    let listen = Config::load(path)?.listen;
+    let admin = Admin::new(listen.admin, address, listen.admin_token)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut out = io::stdout().lock();
+    let (count, done) = match action {
+        Action::List { subject, provider_session, json } => {
+            let which = Which { id: None, subject, provider_session, issuer };
+            let style = if json { Style::Json } else { Style::Table { width: terminal_width() } };
+            match runtime.block_on(operator::list(&admin, &which, style, &mut out)) {
+                // Who reads the list has seen enough of it.
+                Err(Problem::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                count => (count?, ""),
+            }
+        }
+        Action::End { id, subject, provider_session } => {
+            let which = Which { id, subject, provider_session, issuer };
+            (runtime.block_on(operator::end(&admin, &which))?, " ended")
+        }
+    };
+    out.flush()?;
+    let plural = if count == 1 { "" } else { "s" };
+    // Not on standard output, where other programs read sessions.
+    let _ = writeln!(io::stderr().lock(), "{count} session{plural}{done}");
+    Ok(if count == 0 { ExitCode::from(NO_SESSION) } else { ExitCode::SUCCESS })
+}
+
+/// How wide a table may be; as wide as it likes where nobody looks at it.
+fn terminal_width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())
+        && size.ws_col > 0
+    {
+        return Some(usize::from(size.ws_col));
+    }
+    Some(80)
 }
 
 /// Says on standard error why there is no gateway. Nobody is left to tell if that fails.

@@ -26,6 +26,8 @@ use crate::upstream::deadline::Deadlines;
 use crate::upstream::vigil::Vigil;
 use crate::upstream::{self, Forwarded, Upstream};
 
+use admin::{Admin, Operators};
+
 pub use launch::{SessionsError, launch};
 pub use run::run;
 
@@ -36,8 +38,10 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Options {
     /// Addresses for browsers.
     pub http: Vec<SocketAddr>,
-    /// Address for operators: health and readiness.
+    /// Address for operators: health, metrics, sessions.
     pub admin: SocketAddr,
+    /// Who they are.
+    pub operators: Operators,
     /// How many workers share the listeners.
     pub workers: usize,
     /// The upstreams, as `Target::Upstream` counts them.
@@ -158,7 +162,9 @@ pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> R
     let (admin_listener, admin) = listen::bind_one(options.admin)?;
     let (stop, stopping) = watch::channel(None);
     live.provider.start();
-    control.spawn(admin::serve(admin_listener, Arc::clone(&live), stopping.clone()));
+    let (shown, operators) = (Arc::clone(&live), options.operators.clone());
+    let admin_state = Admin { live: shown, operators, stopping: stopping.clone() };
+    control.spawn(admin::serve(admin_listener, admin_state));
     control.spawn(tend(Arc::clone(&live), stopping.clone()));
     let mut running = Running { http, admin, stop, workers: Vec::new(), control: Some(control), live };
     for (number, sockets) in listeners.per_worker.into_iter().enumerate() {

@@ -88,6 +88,101 @@ fn a_taken_port_is_named_with_the_way_out() {
     assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("[listen]"), "{said}");
 }
 
+/// A gateway that runs, and where its admin listener is.
+struct Running {
+    child: std::process::Child,
+    admin: String,
+}
+
+impl Running {
+    fn start(folder: &Path) -> Self {
+        let mut child = gateway(folder).stdout(Stdio::piped()).spawn().expect("it starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let line = lines.map_while(Result::ok).find(|line| line.contains("\"admin listening\""));
+        let line = line.expect("it says where it listens");
+        let (_, rest) = line.split_once("\"address\":\"").expect("an address");
+        let admin = rest.split('"').next().expect("its end").to_owned();
+        Self { child, admin }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const TOKEN: &str = "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9A";
+
+/// A folder whose configuration has an admin token.
+fn with_token(token: &str) -> tempfile::TempDir {
+    let folder =
+        folder(|text| text.replace("[listen]", "[listen]\nadmin_token = { file = \"admin.token\" }"));
+    std::fs::write(folder.path().join("admin.token"), token).expect("written");
+    folder
+}
+
+/// What `gateway sessions …` says, and how it exits.
+fn sessions(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = gateway(folder).arg("sessions").args(arguments).output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn sessions_are_asked_for_where_the_gateway_listens_and_none_is_status_3() {
+    let folder = with_token(TOKEN);
+    let running = Running::start(folder.path());
+    let at = ["--address", &running.admin];
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["list", "--subject", "x"],
+        &["end", "--subject", "x"],
+        &["end", "--id", &"A".repeat(43)],
+    ] {
+        let (code, out, err) = sessions(folder.path(), &[arguments, &at].concat());
+        assert_eq!((code, out.as_str()), (Some(3), ""), "{arguments:?}: {err}");
+        assert!(err.contains("0 sessions"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn what_keeps_an_operator_from_sessions_is_said_with_the_way_out() {
+    let folder = with_token(TOKEN);
+    let running = Running::start(folder.path());
+    let at = ["list", "--address", &running.admin];
+    let must_say = |folder: &Path, arguments: &[&str], words: &str| {
+        let (code, out, err) = sessions(folder, arguments);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}: {err}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
+        assert!(!err.contains(TOKEN));
+    };
+    must_say(folder.path(), &["list"], "--address");
+    must_say(folder.path(), &["list", "--address", "192.0.2.1:3003"], "not this machine's");
+    must_say(folder.path(), &["end", "--id", "short", at[1], at[2]], "43 letters");
+    must_say(folder.path(), &["list", "--issuer", "x", at[1], at[2]], "issuer goes with");
+    let other = with_token(&TOKEN.to_lowercase());
+    must_say(other.path(), &at, "has another admin token");
+    must_say(self::folder(|text| text).path(), &at, "openssl rand");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = nobody.local_addr().expect("bound").to_string();
+    drop(nobody);
+    must_say(folder.path(), &["list", "--address", &address], "is it running");
+    let plain = self::folder(|text| text);
+    let without = Running::start(plain.path());
+    must_say(folder.path(), &["list", "--address", &without.admin], "has no admin token");
+    // Wrong words are the command line's own matter.
+    for arguments in [
+        &["end"][..],
+        &["end", "--id", "a", "--subject", "b"],
+        &["list", "--subject", "a", "--provider-session", "b"],
+    ] {
+        assert_eq!(sessions(folder.path(), arguments).0, Some(2), "{arguments:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_ends_it_with_status_0_also_while_the_provider_is_away() {

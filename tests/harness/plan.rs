@@ -95,6 +95,17 @@ impl Plan {
         self.set("session", "keys", value)
     }
 
+    /// Operators may see and end sessions; see [`Site::operator`].
+    ///
+    /// # Panics
+    /// If the token cannot be written.
+    pub fn operators(self) -> Self {
+        let path = self.folder.path().join(ADMIN_TOKEN);
+        fs::write(&path, secrets::random()).expect("a file in the site's folder");
+        let value = format!("{{ file = \"{}\" }}", path.display());
+        self.set("listen", "admin_token", value)
+    }
+
     /// As many gateways, in this process.
     pub fn gateways(mut self, count: usize) -> Self {
         self.gateways = Gateways::Here(count);
@@ -222,6 +233,9 @@ const ECHO_ROUTES: [(&str, &str); 5] = [
     ("/who", ""),
     ("/open", "allow = \"anyone\""),
 ];
+
+/// Where the admin token is, in the site's folder.
+pub(crate) const ADMIN_TOKEN: &str = "admin.token";
 
 /// The address of one of [`Plan::people`].
 pub fn person(number: usize) -> String {

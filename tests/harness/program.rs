@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use url::Url;
 
@@ -58,6 +58,16 @@ impl Program {
         let mut command = Command::new(built());
         command.arg("--config").arg(&self.config).env_remove("GATEWAY_CONFIG");
         self.process.start(&mut command);
+    }
+
+    /// Runs the same program with the same configuration for something else, such as `check`, and waits for its end.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(built());
+        command.arg("--config").arg(&self.config).env_remove("GATEWAY_CONFIG").args(arguments);
+        command.stdin(Stdio::null()).output().expect("it runs")
     }
 
     /// Waits until it is ready.

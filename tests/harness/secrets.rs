@@ -28,6 +28,8 @@ pub enum Kind {
     Attempt,
     /// A key that gateways seal with.
     ServerKey,
+    /// What operators show.
+    AdminToken,
 }
 
 impl Kind {
@@ -39,7 +41,8 @@ impl Kind {
             | Self::IdToken
             | Self::Verifier
             | Self::ClientSecret
-            | Self::ServerKey => true,
+            | Self::ServerKey
+            | Self::AdminToken => true,
             Self::Code | Self::Cookie | Self::Attempt => false,
         }
     }

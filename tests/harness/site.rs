@@ -17,7 +17,7 @@ use crate::ask::Ask;
 use crate::browser::Browser;
 use crate::exchange;
 use crate::log::{self, Memory};
-use crate::plan::{Gateways, Plan, server_keys};
+use crate::plan::{ADMIN_TOKEN, Gateways, Plan, server_keys};
 use crate::program::Program;
 use crate::reply::Reply;
 use crate::secrets::{Kind, Secrets};
@@ -194,6 +194,31 @@ impl Site {
         self.elsewhere(&self.addresses().admin, Ask::bare("GET", path)).await
     }
 
+    /// Any request to the gateway's admin address.
+    pub async fn admin_ask(&self, ask: Ask) -> Reply {
+        self.elsewhere(&self.addresses().admin, ask).await
+    }
+
+    /// An operator's request to the gateway's admin address, for plans with [`Plan::operators`].
+    pub async fn operator(&self, ask: Ask) -> Reply {
+        let token = self.admin_token();
+        self.admin_ask(ask.set("authorization", &format!("Bearer {token}"))).await
+    }
+
+    /// What operators show.
+    ///
+    /// # Panics
+    /// If the plan did not ask for [`Plan::operators`].
+    pub fn admin_token(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(ADMIN_TOKEN)).expect("the plan has operators")
+    }
+
+    /// Where the admin listener of each gateway in this process is.
+    pub fn admin_ports(&self) -> Vec<u16> {
+        let others = self.others.iter().map(|gateway| gateway.admin().port());
+        [self.addresses().ports.admin].into_iter().chain(others).collect()
+    }
+
     /// A request straight to the to-do service, past the gateway.
     pub async fn todo(&self, ask: Ask) -> Reply {
         self.elsewhere(&self.addresses().todo, ask).await
@@ -314,6 +339,8 @@ impl Site {
                 self.secrets.add(Kind::ServerKey, &key);
             }
         }
+        let token = std::fs::read_to_string(self.folder.path().join(ADMIN_TOKEN)).unwrap_or_default();
+        self.secrets.add(Kind::AdminToken, &token);
         let Some(provider) = self.stack.as_ref().and_then(Stack::provider) else { return };
         let faults = provider.faults();
         let kinds = [

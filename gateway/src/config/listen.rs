@@ -1,22 +1,27 @@
-//! `public_url` and `[listen]`: the address people type, and the sockets behind it.
+//! `public_url` and `[listen]`: the address people type, the sockets behind it, and what operators show there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::thread;
 
 use crate::origin::{Origin, OriginError};
+use crate::secret::Secret;
 
 use super::placeholder::is_placeholder;
 use super::raw::{Placed, Section, Text, Value};
 use super::schema;
+use super::secrets::{self, Surroundings, Wanted};
 
 /// Where the gateway listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Listen {
     /// Requests, without TLS. Never empty.
     pub http: Vec<SocketAddr>,
-    /// Health and readiness.
+    /// Health, metrics, and the sessions for operators.
     pub admin: SocketAddr,
+    /// What operators show to see and end sessions; without it nobody can.
+    pub admin_token: Option<Secret<String>>,
     /// Threads that handle requests.
     pub workers: NonZeroUsize,
 }
@@ -24,6 +29,14 @@ pub struct Listen {
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3003);
 const MOST_WORKERS: usize = 1024;
+/// Whoever has it can sign everybody out, so it is made by a machine.
+const ADMIN_TOKEN: Wanted = Wanted { shortest: 32, where_from: "make one with: openssl rand -base64 32" };
+
+/// What `[listen]` says, and the file that must not be served.
+pub(super) struct Found {
+    pub(super) settings: Listen,
+    pub(super) secret_file: Option<PathBuf>,
+}
 
 /// Reads `public_url`.
 pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
@@ -59,11 +72,16 @@ pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
 }
 
 /// Reads `[listen]`.
-pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Listen> {
+pub(super) fn read(
+    top: &Section<'_>,
+    public_url: Option<&Origin>,
+    around: &Surroundings<'_>,
+) -> Option<Found> {
     let section = if top.has("listen") { Some(top.section("listen", &schema::LISTEN)?) } else { None };
     let http = section.as_ref().and_then(|section| section.value("http"));
     let admin = section.as_ref().and_then(|section| section.value("admin"));
     let workers = section.as_ref().and_then(|section| section.value("workers"));
+    let admin_token = section.as_ref().and_then(|section| section.value("admin_token"));
 
     let http = http.map(|value| addresses(top, &value));
     let admin = admin.map(|value| value.text().and_then(|text| address(top, &text)));
@@ -71,6 +89,7 @@ pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Lis
         || Some(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         |value| count(top, &value),
     );
+    let admin_token = admin_token.map(|value| token(&value, top, around));
 
     let written: Vec<&Placed<SocketAddr>> =
         http.iter().flatten().flatten().chain(admin.iter().flatten()).collect();
@@ -81,8 +100,10 @@ pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Lis
     if let Some(Some(admin)) = admin.as_ref().filter(|_| public_url.is_some_and(Origin::is_secure))
         && !admin.value.ip().is_loopback()
     {
+        let also =
+            if admin_token.is_some() { ", and `admin_token` would travel there in the clear" } else { "" };
         top.report().warning(format!(
-            "listen.admin: {} can be reached from other machines; keep it from the public",
+            "listen.admin: {} can be reached from other machines; keep it from the public{also}",
             admin.value
         ));
     }
@@ -93,14 +114,37 @@ pub(super) fn read(top: &Section<'_>, public_url: Option<&Origin>) -> Option<Lis
     if let Some(origin) = public_url.filter(|origin| !origin.is_secure()) {
         warn_of_other_port(top, origin, &listens);
     }
-    Some(Listen {
+    let (admin_token, secret_file) = match admin_token {
+        None => (None, None),
+        Some(found) => {
+            let secrets::Found { secret, file } = found?;
+            (Some(secret), file)
+        }
+    };
+    let settings = Listen {
         http: http.map_or_else(
             || Some(vec![DEFAULT_HTTP]),
             |http| Some(http?.into_iter().map(|address| address.value).collect()),
         )?,
         admin: admin.map_or(Some(DEFAULT_ADMIN), |admin| Some(admin?.value))?,
+        admin_token,
         workers: workers?,
-    })
+    };
+    Some(Found { settings, secret_file })
+}
+
+/// The admin token, which travels in a header.
+fn token(value: &Value<'_>, top: &Section<'_>, around: &Surroundings<'_>) -> Option<secrets::Found> {
+    let found = secrets::read(value, &ADMIN_TOKEN, top.report(), around)?;
+    if !found.secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        top.report().problem(
+            &value.place(),
+            "the admin token holds spaces or letters that a header cannot carry",
+            ADMIN_TOKEN.where_from,
+        );
+        return None;
+    }
+    Some(found)
 }
 
 /// On this machine nothing stands between the browser and the gateway, so both should mean one port.

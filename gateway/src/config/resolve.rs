@@ -28,10 +28,10 @@ pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Resu
 
 fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
-    let listen = listen::read(top, public_url.as_ref());
+    let listen = listen::read(top, public_url.as_ref(), around);
     let provider = provider::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
-    let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.http);
+    let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.settings.http);
     let upstreams = upstreams::read(top, own_addresses);
     let client = provider.as_ref().map(|provider| &provider.settings.authentication);
     let tokens = tokens::read(top, client);
@@ -39,13 +39,14 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         .iter()
         .filter_map(|provider| provider.secret_file.clone())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
+        .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
         .collect();
     let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_files: &secret_files, around };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
     let log = log::read(top);
     Some(Config {
         public_url: public_url?,
-        listen: listen?,
+        listen: listen?.settings,
         provider: oidc::Settings { resources: tokens::resources_of_sign_in(&tokens), ..provider?.settings },
         session: session?.settings,
         upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,

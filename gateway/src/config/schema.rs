@@ -102,7 +102,13 @@ pub(super) const LISTEN: Table = Table {
             "admin",
             "address",
             Default("`\"127.0.0.1:3003\"`"),
-            "Where `/healthz` and `/readyz` are answered. Never for the public.",
+            "Where `/healthz`, `/readyz` and `/metrics` are answered, and operators see and end sessions. Never for the public.",
+        ),
+        key(
+            "admin_token",
+            "`{ file = \"…\" }` or `{ env = \"…\" }`",
+            Default("none: nobody sees or ends sessions by way of `admin`"),
+            "What operators show to see and end sessions, and what `gateway sessions` shows for them: at least 32 characters (`openssl rand -base64 32`). Whoever has it can sign everybody out.",
         ),
         key("workers", "number, 1 to 1024", Default("one per core"), "Threads that handle requests."),
         key(

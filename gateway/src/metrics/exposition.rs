@@ -54,8 +54,7 @@ fn older(open: &str) -> String {
     for line in open.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             help = rest;
-        } else if let Some((name, kind)) =
-            line.strip_prefix("# TYPE ").and_then(|rest| rest.rsplit_once(' '))
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.rsplit_once(' '))
         {
             let (suffix, kind) = match kind {
                 "counter" => ("_total", "counter"),
@@ -64,7 +63,7 @@ fn older(open: &str) -> String {
                 kind => ("", kind),
             };
             let words = help.split_once(' ').map_or("", |(_, words)| words);
-            written += &format!("# HELP {name}{suffix} {words}\n# TYPE {name}{suffix} {kind}\n");
+            written.extend(["# HELP ", name, suffix, " ", words, "\n# TYPE ", name, suffix, " ", kind, "\n"]);
         } else if !line.starts_with('#') {
             written += line;
             written.push('\n');
@@ -82,12 +81,19 @@ mod tests {
     fn who_prefers_open_metrics_gets_it_and_everybody_else_the_older_format() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,\
                           application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-        for accept in [prometheus, "application/openmetrics-text", "Application/OpenMetrics-Text; version=1.0.0"] {
+        for accept in
+            [prometheus, "application/openmetrics-text", "Application/OpenMetrics-Text; version=1.0.0"]
+        {
             assert_eq!(Format::wanted(Some(accept)), Format::OpenMetrics, "{accept}");
         }
-        for accept in
-            ["", "*/*", "text/plain", "application/openmetrics-text;q=0", "text/html,application/json", ";;,q=,"]
-        {
+        for accept in [
+            "",
+            "*/*",
+            "text/plain",
+            "application/openmetrics-text;q=0",
+            "text/html,application/json",
+            ";;,q=,",
+        ] {
             assert_eq!(Format::wanted(Some(accept)), Format::Prometheus, "{accept}");
         }
         assert_eq!(
@@ -102,7 +108,11 @@ mod tests {
         let metrics = Metrics::new();
         let (open, older) = (metrics.text(Format::OpenMetrics), metrics.text(Format::Prometheus));
         assert!(open.ends_with("# EOF\n") && open.contains("# TYPE gateway_sessions_created counter\n"));
-        assert!(older.contains("# TYPE gateway_sessions_created_total counter\ngateway_sessions_created_total 0\n"));
+        assert!(
+            older.contains(
+                "# TYPE gateway_sessions_created_total counter\ngateway_sessions_created_total 0\n"
+            )
+        );
         assert!(older.contains("# HELP gateway_sessions_created_total Sessions begun"), "{older}");
         assert!(older.contains("# TYPE gateway_build_info gauge\ngateway_build_info{version="));
         assert!(older.contains("# TYPE gateway_token_refresh_duration_seconds histogram\n"));

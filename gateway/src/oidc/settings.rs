@@ -39,6 +39,20 @@ pub struct Settings {
     pub post_logout_redirect_uri: Url,
 }
 
+impl Settings {
+    /// The issuers of people who may sign in: one, or one for each tenant where the issuer names the tenant.
+    pub fn issuers(&self) -> Vec<String> {
+        if self.issuer.contains(TENANT_PLACE) {
+            self.tenants.iter().map(|tenant| self.issuer.replace(TENANT_PLACE, tenant)).collect()
+        } else {
+            vec![self.issuer.to_string()]
+        }
+    }
+}
+
+/// Where a multi-tenant issuer has the tenant (Entra ID).
+pub(super) const TENANT_PLACE: &str = "{tenantid}";
+
 /// Client authentication at the token endpoint: by configuration, never guessed.
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication {

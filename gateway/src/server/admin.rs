@@ -1,11 +1,17 @@
-//! The admin listener: `/healthz` and `/readyz`, for operators and orchestrators, never for the public
-//! (requirement EP-03).
+//! The admin listener: health, readiness and metrics for whoever reaches it, and the sessions for operators with the
+//! admin token. Never for the public (requirements EP-03, LG-05).
+
+mod operators;
+mod reply;
+mod sessions;
+mod wish;
 
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::ACCEPT;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,20 +21,41 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 
 use crate::live::Live;
+use crate::metrics::Format;
 
 use super::connection::{ACCEPT_PAUSE, HEAD_TIMEOUT, Stopping};
 
+pub use operators::Operators;
+
+/// What the admin listener answers with.
+pub(super) struct Admin {
+    pub(super) live: Arc<Live>,
+    pub(super) operators: Operators,
+    pub(super) stopping: Stopping,
+}
+
+/// Both ends of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    /// The other end.
+    peer: SocketAddr,
+    /// The address of this one.
+    own: IpAddr,
+}
+
 /// Serves until told to stop.
-pub(super) async fn serve(listener: std::net::TcpListener, live: Arc<Live>, mut stopping: Stopping) {
+pub(super) async fn serve(listener: std::net::TcpListener, admin: Admin) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(target: "gateway", %error, "cannot watch the admin listener"),
     };
+    let mut stopping = admin.stopping.clone();
+    let admin = Arc::new(admin);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    tokio::spawn(converse(stream, Arc::clone(&live), stopping.clone()));
+                Ok((stream, peer)) => {
+                    tokio::spawn(converse(stream, peer, Arc::clone(&admin)));
                 }
                 // For want of file descriptors, usually; trying at once would keep this thread from sign-ins.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -38,10 +65,14 @@ pub(super) async fn serve(listener: std::net::TcpListener, live: Arc<Live>, mut 
     }
 }
 
-async fn converse(stream: tokio::net::TcpStream, live: Arc<Live>, stopping: Stopping) {
+async fn converse(stream: tokio::net::TcpStream, peer: SocketAddr, admin: Arc<Admin>) {
+    let Ok(own) = stream.local_addr() else {
+        return;
+    };
+    let ends = Ends { peer, own: own.ip() };
     let service = service_fn(|request| {
-        let response = answer(&request, &live, stopping.borrow().is_some());
-        async move { Ok::<_, Infallible>(response) }
+        let admin = Arc::clone(&admin);
+        async move { Ok::<_, Infallible>(answer(request, &admin, ends).await) }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -50,20 +81,42 @@ async fn converse(stream: tokio::net::TcpStream, live: Arc<Live>, stopping: Stop
         .await;
 }
 
-fn answer(request: &Request<Incoming>, live: &Live, stopping: bool) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return reply(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": "use GET" }));
-    }
-    match request.uri().path() {
+async fn answer(request: Request<Incoming>, admin: &Admin, ends: Ends) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let fixed = match path {
         // Alive is alive, whatever the provider does: a restart would not bring it back.
-        "/healthz" => reply(StatusCode::OK, &json!({ "status": "alive" })),
-        "/readyz" => {
-            let reasons = reasons(live, stopping);
-            let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            reply(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+        "/healthz" => {
+            |_: &Request<Incoming>, _: &Admin| reply::json(StatusCode::OK, &json!({ "status": "alive" }))
         }
-        _ => reply(StatusCode::NOT_FOUND, &json!({ "error": "there are /healthz and /readyz" })),
+        "/readyz" => |_: &Request<Incoming>, admin: &Admin| readiness(admin),
+        "/metrics" => |request: &Request<Incoming>, admin: &Admin| metrics(request, admin),
+        path if path == "/sessions" || path.starts_with("/sessions/") => {
+            return sessions::answer(request, admin, ends).await;
+        }
+        _ => return reply::nothing_here("there are /healthz, /readyz, /metrics and /sessions"),
+    };
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        fixed(&request, admin)
+    } else {
+        reply::use_method("GET, HEAD")
     }
+}
+
+fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::wanted(accept);
+    admin.live.sessions.measure_here();
+    reply::of(
+        StatusCode::OK,
+        HeaderValue::from_static(format.content_type()),
+        admin.live.metrics.text(format),
+    )
+}
+
+fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
+    let reasons = reasons(&admin.live, admin.stopping.borrow().is_some());
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    reply::json(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
 }
 
 /// Why requests should go elsewhere; nothing when they may come.
@@ -75,13 +128,8 @@ fn reasons(live: &Live, stopping: bool) -> Vec<String> {
     if let Err(not_ready) = live.provider.readiness() {
         reasons.push(format!("provider: {not_ready}"));
     }
+    if !live.sessions.is_ready() {
+        reasons.push("session store: cannot be reached".to_owned());
+    }
     reasons
-}
-
-fn reply(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -24,6 +24,7 @@ use crate::upstream::Forwarded;
 
 pub use sessions::SessionsError;
 
+use super::admin::Operators;
 use super::{Options, Running, StartError, control_runtime, start};
 
 /// Starts a gateway. Access lines go to `sink` if the configuration wants them. Returns when it listens; the provider
@@ -34,6 +35,7 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
     let options = Options {
         http: config.listen.http.clone(),
         admin: config.listen.admin,
+        operators: Operators::new(config.listen.admin_token.as_ref(), config.provider.issuers()),
         workers: config.listen.workers.get(),
         upstreams: config.upstreams.iter().cloned().map(Arc::new).collect(),
         forwarded: Forwarded {

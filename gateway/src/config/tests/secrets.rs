@@ -110,10 +110,53 @@ fn a_secret_that_others_can_read_is_a_warning() {
 fn a_secret_in_a_folder_that_is_served_is_refused() {
     let folder = Folder::new();
     folder.write("web/client.secret", "a8Q~k2V9xT4mZ7pL1nB6\n");
+    folder.write("web/admin.token", "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9A\n");
+    let token = "admin = \"127.0.0.1:8081\"\nadmin_token = { file = \"web/admin.token\" }";
+    folder.read(&GOOD.replace("admin = \"127.0.0.1:8081\"", token)).expect_err("it would be served");
     let problems =
         folder.read(&GOOD.replace("client.secret", "web/client.secret")).expect_err("it would be served");
     assert!(
         problems.iter().all(|problem| problem.key == "routes[0].files" && problem.message.contains("secret")),
         "{problems:?}"
     );
+}
+
+#[test]
+fn the_admin_token_is_long_and_fits_a_header() {
+    let folder = Folder::new();
+    folder.write("good", "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9A\n");
+    folder.write("short", "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9\n");
+    folder.write("blanks", "vXkJ2m8Qb5Zt1Lw7 Rn4Ys0Hd3Gc6Pf9A\n");
+    folder.write("letters", "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9é\n");
+    let with = |reference: &str| {
+        folder.read(&GOOD.replace("[listen]", &format!("[listen]\nadmin_token = {reference}")))
+    };
+    let token = with("{ file = \"good\" }").expect("no problem").listen.admin_token.expect("a token");
+    assert_eq!(token.expose(), "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9A");
+    assert!(folder.read(GOOD).expect("no problem").listen.admin_token.is_none());
+    for (reference, message) in [
+        ("{ file = \"short\" }", "fewer than 32"),
+        ("{ file = \"blanks\" }", "a header cannot carry"),
+        ("{ file = \"letters\" }", "a header cannot carry"),
+        ("{ env = \"GOOD_SECRET\" }", "fewer than 32"),
+        ("\"vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9A\"", "must not stand"),
+    ] {
+        let problems = with(reference).expect_err(reference);
+        assert_eq!(problems.len(), 1, "{reference}: {problems:?}");
+        assert!(
+            problems.iter().all(|problem| problem.message.contains(message)),
+            "{reference}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn an_admin_token_on_an_address_that_others_reach_is_a_warning() {
+    let folder = Folder::new();
+    folder.write("good", "vXkJ2m8Qb5Zt1Lw7Rn4Ys0Hd3Gc6Pf9A\n");
+    let text = GOOD.replace("[listen]", "[listen]\nadmin_token = { file = \"good\" }");
+    let warned = |text: &str| folder.read(text).expect("no problem").warnings;
+    assert_eq!(warned(&text), Vec::<String>::new());
+    let warnings = warned(&text.replace("127.0.0.1:8081", "0.0.0.0:8081"));
+    assert!(warnings.iter().any(|warning| warning.contains("in the clear")), "{warnings:?}");
 }

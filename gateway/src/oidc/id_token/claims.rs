@@ -12,15 +12,13 @@ use subtle::ConstantTimeEq;
 use super::LEEWAY;
 use crate::clock::Timestamp;
 use crate::oidc::json::{self, JsonError};
-use crate::oidc::settings::{Algorithm, Settings};
+use crate::oidc::settings::{Algorithm, Settings, TENANT_PLACE};
 use crate::secret::Secret;
 
 /// An ID token is fetched the moment it is made; an older one is somebody's keepsake (requirement IT-10).
 const MAX_AGE: Duration = Duration::from_mins(10);
 /// The year 9999: what no honest token says.
 const END_OF_TIME: i64 = 253_402_300_799;
-/// Where a multi-tenant issuer has the tenant (Entra ID).
-const TENANT_PLACE: &str = "{tenantid}";
 
 /// What the claims are compared with.
 pub(in crate::oidc) struct Expected<'a> {

@@ -46,7 +46,7 @@ pub(super) fn store(choice: Choice, settings: Settings, runtime: &Handle) -> Res
     Ok(match choice {
         Choice::Memory => Store::in_memory(settings),
         Choice::File(path) => Store::in_file(settings, File::open(&path)?),
-        Choice::Redis(redis) => Store::in_redis(settings, *redis, runtime.clone())?,
+        Choice::Redis(redis) => Store::in_redis(settings, *redis, runtime)?,
     })
 }
 

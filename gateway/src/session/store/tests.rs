@@ -10,7 +10,13 @@ use shared::Shared;
 
 /// A store's settings with keys of its own.
 pub(crate) fn settings() -> Settings {
-    Settings { lifetimes: lifetimes(), tokens: Vec::new(), max_per_person: None, vault: Vault::generate(), metrics: Arc::default() }
+    Settings {
+        lifetimes: lifetimes(),
+        tokens: Vec::new(),
+        max_per_person: None,
+        vault: Vault::generate(),
+        metrics: Arc::default(),
+    }
 }
 
 /// Gateways that share a place and a server key.
@@ -480,4 +486,33 @@ async fn what_is_not_in_use_leaves_memory_and_comes_back() {
     store.sweep(Timestamp(3_000)).await.expect("there");
     assert_eq!(store.count_warm(), 0);
     assert!(is_known(&store, &id, 3_001).await);
+}
+
+#[tokio::test]
+async fn what_begins_and_ends_and_is_asked_is_counted() {
+    let fleet = Fleet::new();
+    for store in [Store::in_memory(settings()), fleet.gateway()] {
+        let (_, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+        store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+        store.measure().await.expect("there");
+        let must_say = |line: &str| {
+            let text = store.settings.metrics.text(crate::metrics::Format::OpenMetrics);
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        };
+        must_say("gateway_sessions_created_total 2");
+        must_say(&format!("gateway_sessions_live{{store=\"{}\"}} 2", store.name()));
+        must_say(&format!("gateway_session_store_up{{store=\"{}\"}} 1", store.name()));
+        must_say("gateway_sessions_in_memory 2");
+        assert!(store.end(&session, Ending::SignedOut).await.expect("there"));
+        store.end(&session, Ending::SignedOut).await.expect("there");
+        store.sweep(Timestamp(1_100)).await.expect("there");
+        store.measure().await.expect("there");
+        must_say("gateway_sessions_ended_total{reason=\"signed_out\"} 1");
+        must_say("gateway_sessions_ended_total{reason=\"idle\"} 1");
+        must_say(&format!("gateway_sessions_live{{store=\"{}\"}} 0", store.name()));
+        let creations = if store.durable().is_some() { 2 } else { 0 };
+        must_say(&format!(
+            "gateway_session_store_operations_total{{operation=\"create\",result=\"ok\"}} {creations}"
+        ));
+    }
 }
