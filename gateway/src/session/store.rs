@@ -297,6 +297,11 @@ impl Store {
         !self.durable().is_some_and(Durable::is_shared) || self.since_live().is_some()
     }
 
+    /// Where it is counted what becomes of sessions and their tokens.
+    pub fn metrics(&self) -> &Metrics {
+        &self.settings.metrics
+    }
+
     /// Whether what is in memory of a session is all there is to know of it. The news may have stopped before anybody
     /// could say so: a process that stood still for a minute goes on with its requests first.
     fn is_reliable(&self, session: &Session) -> bool {

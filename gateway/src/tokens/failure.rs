@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::oidc::GrantError;
 use crate::session::TokenSpec;
+use crate::session::ending::Ending;
 use crate::session::return_to::ReturnTo;
 use crate::session::store::backend::StoreError;
 use crate::stop::{Cause, Fault, Reason, Refusal, Remedy, SignIn, Stop, Whose};
@@ -11,8 +12,8 @@ use crate::stop::{Cause, Fault, Reason, Refusal, Remedy, SignIn, Stop, Whose};
 /// The reason, and with it how soon to try again.
 #[derive(Debug)]
 pub(super) enum NoToken {
-    /// The session ended, or the provider ended it just now.
-    SessionOver,
+    /// The session ended; just now and for that reason, if there is one.
+    SessionOver(Option<Ending>),
     /// The person must sign in for this token; the session goes on.
     ConsentRequired,
     /// The provider granted less than the token needs.
@@ -43,7 +44,7 @@ impl NoToken {
             Stop::Refused(Refusal { reason, remedy })
         };
         match self {
-            Self::SessionOver => sign_in(Reason::SessionOver, None),
+            Self::SessionOver(_) => sign_in(Reason::SessionOver, None),
             // A token got in exchange for another needs no consent of its own at a sign-in.
             Self::ConsentRequired => sign_in(Reason::ConsentRequired, Some(spec.root().name.clone())),
             Self::ScopeNotGranted => Stop::refused(Reason::ScopeNotGranted),
@@ -54,7 +55,7 @@ impl NoToken {
     /// For the log: the word, and the cause if there is one.
     pub(super) fn told(&self) -> (&'static str, Option<String>) {
         match self {
-            Self::SessionOver => (Reason::SessionOver.as_str(), None),
+            Self::SessionOver(_) => (Reason::SessionOver.as_str(), None),
             Self::ConsentRequired => (Reason::ConsentRequired.as_str(), None),
             Self::ScopeNotGranted => (Reason::ScopeNotGranted.as_str(), None),
             Self::Away(fault, _) | Self::Refused(fault) | Self::Fault(fault) => {

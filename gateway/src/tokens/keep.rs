@@ -94,8 +94,10 @@ impl Tokens {
         loop {
             match self.sessions.change(session, |state| came.merged_into(state)).await {
                 Ok(Changed::Yes | Changed::Unneeded) => return Ok(()),
-                Ok(Changed::Over) => return Err(NoToken::SessionOver),
-                Err(_) if self.clock.now() >= session.absolute_end() => return Err(NoToken::SessionOver),
+                Ok(Changed::Over) => return Err(NoToken::SessionOver(None)),
+                Err(_) if self.clock.now() >= session.absolute_end() => {
+                    return Err(NoToken::SessionOver(None));
+                }
                 Err(error) if !is_told => {
                     is_told = true;
                     flight.turn.tell_unsaved();

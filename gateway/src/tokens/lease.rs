@@ -79,7 +79,7 @@ impl Lease {
         let until = Instant::now() + timing.patience;
         while !claim.ask().await? {
             if session.has_ended() {
-                return Err(NoToken::SessionOver);
+                return Err(NoToken::SessionOver(None));
             }
             if !sessions.is_ready() {
                 return Err(NoToken::fault(Whose::Store, Reason::StoreUnavailable, Away));

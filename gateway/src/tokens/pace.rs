@@ -66,7 +66,7 @@ impl Pace {
             }
             Err(NoToken::ConsentRequired) => self.refuse(name, now, Why::ConsentRequired),
             // The provider was not asked, or there is nobody to ask for.
-            Err(NoToken::SessionOver | NoToken::Fault(_)) => {}
+            Err(NoToken::SessionOver(_) | NoToken::Fault(_)) => {}
         }
     }
 

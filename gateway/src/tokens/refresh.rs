@@ -49,7 +49,7 @@ impl Tokens {
                         self.sessions.end(&flight.session, Ending::InvalidGrant).await?;
                     }
                     if flight.session.has_ended() {
-                        return Err(NoToken::SessionOver);
+                        return Err(NoToken::SessionOver(Some(Ending::IdentityMismatch)));
                     }
                     if let Some(held) = self.held(&flight.session, spec, Need::Usable) {
                         return held;
@@ -62,7 +62,7 @@ impl Tokens {
                 Err(RefreshError::IdentityMismatch(successor)) => {
                     self.revoke(successor.or(Some(spent)));
                     self.sessions.end(&flight.session, Ending::IdentityMismatch).await?;
-                    return Err(NoToken::SessionOver);
+                    return Err(NoToken::SessionOver(Some(Ending::IdentityMismatch)));
                 }
                 Err(RefreshError::ConsentRequired) => return Err(NoToken::ConsentRequired),
                 Err(RefreshError::Transient(fault, pause)) => return Err(NoToken::Away(fault, pause)),
@@ -74,7 +74,7 @@ impl Tokens {
 
     async fn keep_refreshed(&self, flight: &Flight, came: Came) -> Result<HeaderValue, NoToken> {
         let kept = self.keep(flight, &came).await;
-        if matches!(kept, Err(NoToken::SessionOver)) {
+        if matches!(kept, Err(NoToken::SessionOver(_))) {
             // It ended meanwhile: what came is taken back (requirement TK-17).
             self.revoke(came.successor.or(came.spent));
         }

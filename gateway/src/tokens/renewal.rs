@@ -2,11 +2,14 @@
 //! How each kind of token is got is told in `refresh` and `exchange`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use tokio::task::JoinError;
 
+use crate::metrics::RefreshResult;
+use crate::session::ending::Ending;
 use crate::session::{Held, Session, TokenKind, TokenSpec};
 use crate::stop::{Reason, Whose};
 
@@ -50,7 +53,7 @@ impl Tokens {
         let turn = queue.take().await?;
         // Whoever had the turn before may have got it, or may have found that the session is over.
         if !session.is_live(self.clock.now()) {
-            return Err(NoToken::SessionOver);
+            return Err(NoToken::SessionOver(None));
         }
         if let Some(held) = self.held(session, spec, Need::Usable) {
             return held;
@@ -103,15 +106,20 @@ impl Tokens {
         spec: &Arc<TokenSpec>,
         need: Need,
     ) -> Result<HeaderValue, NoToken> {
+        let begun = Instant::now();
         // Another gateway may have done it, or may have ended the session.
         self.sessions.reload(&flight.session).await?;
         if !flight.session.is_live(self.clock.now()) {
-            return Err(NoToken::SessionOver);
+            return Err(NoToken::SessionOver(None));
         }
         if let Some(held) = self.held(&flight.session, spec, need) {
+            self.sessions.metrics().refreshed(RefreshResult::Shared, begun.elapsed());
             return held;
         }
         let got = self.get(flight, spec).await;
+        if let Some(result) = result_of(&got) {
+            self.sessions.metrics().refreshed(result, begun.elapsed());
+        }
         flight.turn.pace.note(&spec.name, self.clock.now(), &got);
         if let Err(no_token) = &got {
             log_failure(&flight.session, spec, no_token);
@@ -162,6 +170,21 @@ impl Tokens {
 pub(super) fn sufficient(held: &Held) -> Result<HeaderValue, NoToken> {
     // However short its life: the request that waits for it gets it.
     if held.suffices { Ok(held.authorization.clone()) } else { Err(NoToken::ScopeNotGranted) }
+}
+
+/// What a renewal came to, for metrics.
+fn result_of(got: &Result<HeaderValue, NoToken>) -> Option<RefreshResult> {
+    Some(match got {
+        Ok(_) | Err(NoToken::ScopeNotGranted) => RefreshResult::Refreshed,
+        Err(NoToken::SessionOver(Some(Ending::IdentityMismatch))) => RefreshResult::IdentityMismatch,
+        Err(NoToken::SessionOver(Some(_))) => RefreshResult::InvalidGrant,
+        // Somebody else ended it meanwhile, which says nothing of the provider.
+        Err(NoToken::SessionOver(None)) => return None,
+        Err(NoToken::ConsentRequired) => RefreshResult::ConsentRequired,
+        Err(NoToken::Away(..)) => RefreshResult::Transient,
+        Err(NoToken::Fault(fault)) if fault.whose == Whose::Store => RefreshResult::StoreUnavailable,
+        Err(NoToken::Refused(_) | NoToken::Fault(_)) => RefreshResult::Broken,
+    })
 }
 
 fn log_failure(session: &Session, spec: &TokenSpec, no_token: &NoToken) {

@@ -339,3 +339,23 @@ async fn a_gateway_that_stops_can_wait_for_what_is_under_way() {
     bench.tokens.finished().await;
     assert!(bench.session.credentials().refresh_token.as_ref().is_some_and(|token| token.matches("rt-1")));
 }
+
+#[tokio::test]
+async fn what_becomes_of_renewals_is_counted() {
+    let bench = Bench::new().await;
+    let count = |result: &str| {
+        let text = bench.tokens.sessions.metrics().text(crate::metrics::Format::OpenMetrics);
+        let line = format!("gateway_token_refreshes_total{{result=\"{result}\"}} ");
+        text.lines().find_map(|known| known.strip_prefix(&line)?.parse::<u64>().ok()).expect("a series")
+    };
+    bench.grant("at-1", "rt-1");
+    bench.obtain(&read()).await.expect("sound");
+    assert_eq!((count("refreshed"), count("transient"), count("invalid_grant")), (1, 0, 0));
+    bench.answer(503, &json!({}));
+    bench.obtain(&write()).await.expect_err("away");
+    assert_eq!((count("refreshed"), count("transient")), (1, 1));
+    bench.fake.pass(60);
+    bench.answer(400, &json!({ "error": "invalid_grant" }));
+    bench.obtain(&write()).await.expect_err("over");
+    assert_eq!((count("invalid_grant"), count("identity_mismatch")), (1, 0));
+}
