@@ -49,7 +49,7 @@ impl Tokens {
                         self.sessions.end(&flight.session, Ending::InvalidGrant).await?;
                     }
                     if flight.session.has_ended() {
-                        return Err(NoToken::SessionOver(Some(Ending::IdentityMismatch)));
+                        return Err(NoToken::SessionOver(Some(Ending::InvalidGrant)));
                     }
                     if let Some(held) = self.held(&flight.session, spec, Need::Usable) {
                         return held;
