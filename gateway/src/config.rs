@@ -13,6 +13,7 @@ mod log;
 mod placeholder;
 mod problem;
 mod provider;
+mod providers;
 mod raw;
 mod resolve;
 mod routes;
@@ -50,8 +51,8 @@ pub struct Config {
     pub public_url: Origin,
     /// Where to listen.
     pub listen: Listen,
-    /// Who signs people in.
-    pub provider: oidc::Settings,
+    /// Who signs people in: at least one.
+    pub providers: Vec<oidc::Settings>,
     /// How long people stay signed in, and where that is kept.
     pub session: SessionSettings,
     /// The services behind the gateway; `Target::Upstream` holds a position here.

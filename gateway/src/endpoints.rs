@@ -2,6 +2,7 @@
 //! in front of them (requirement PA-08).
 
 pub mod callback;
+mod choice;
 mod onward;
 mod posted;
 pub mod session;
@@ -18,7 +19,7 @@ use crate::body::Body;
 use crate::intake::Inbound;
 use crate::live::Live;
 use crate::oidc::Purpose;
-use crate::oidc::settings::ResponseMode;
+use crate::oidc::settings::{ResponseMode, Settings};
 use crate::policy::Permit;
 use crate::routing::{Csrf, Endpoint, Methods, Pattern, Route, Target};
 use crate::rule::Rule;
@@ -27,8 +28,6 @@ use crate::stop::{Reason, Stop};
 
 /// Everything at and below this path is the gateway's.
 pub const PREFIX: &str = "/auth";
-/// Where providers answer.
-pub const CALLBACK: &str = "/auth/callback";
 /// Where people land after sign-out.
 pub const SIGNED_OUT: &str = "/auth/signed-out";
 /// Where a browser takes a step inside this site, so that it brings its session along.
@@ -45,7 +44,7 @@ pub async fn answer(
     match endpoint {
         Endpoint::SignIn => sign_in::requested(live, &inbound, Purpose::SignIn).await,
         Endpoint::SignUp => sign_in::requested(live, &inbound, Purpose::SignUp).await,
-        Endpoint::Callback => callback::answer(live, inbound, &permit, record).await,
+        Endpoint::Callback(provider) => callback::answer(live, provider, inbound, &permit, record).await,
         Endpoint::SignOut => sign_out::answer(live, &inbound, &permit, record).await,
         Endpoint::SignedOut => Ok(sign_out::landing(&inbound)),
         Endpoint::Continue => Ok(onward::step(&inbound)),
@@ -73,15 +72,19 @@ fn parameter<'a>(inbound: &'a Inbound, name: &str) -> Option<std::borrow::Cow<'a
 ///
 /// # Panics
 /// Never: the methods are written here.
-pub fn routes(response_mode: ResponseMode) -> Vec<Arc<Route>> {
-    let callback_method = match response_mode {
-        ResponseMode::Query => "GET",
-        ResponseMode::FormPost => "POST",
-    };
+pub fn routes(providers: &[Settings]) -> Vec<Arc<Route>> {
+    let callbacks = providers.iter().enumerate().map(|(position, provider)| {
+        let method = match provider.response_mode {
+            ResponseMode::Query => "GET",
+            ResponseMode::FormPost => "POST",
+        };
+        let methods = Methods::from_names([method]).expect("the names above are methods");
+        let path = Pattern::Exact(provider.redirect_uri.path().to_owned());
+        own_route(path, methods, Csrf::Exempt, Endpoint::Callback(position))
+    });
     [
         ("/auth/sign-in", &["GET"][..], Csrf::Exempt, Endpoint::SignIn),
         ("/auth/sign-up", &["GET"], Csrf::Exempt, Endpoint::SignUp),
-        (CALLBACK, &[callback_method], Csrf::Exempt, Endpoint::Callback),
         (CONTINUE, &["GET"], Csrf::Exempt, Endpoint::Continue),
         ("/auth/sign-out", &["POST"], Csrf::Origin, Endpoint::SignOut),
         (SIGNED_OUT, &["GET", "HEAD"], Csrf::Exempt, Endpoint::SignedOut),
@@ -93,6 +96,7 @@ pub fn routes(response_mode: ResponseMode) -> Vec<Arc<Route>> {
         let methods = Methods::from_names(methods.iter().copied()).expect("the names above are methods");
         own_route(Pattern::Exact(path.to_owned()), methods, csrf, endpoint)
     })
+    .chain(callbacks)
     .chain([own_route(Pattern::Prefix(PREFIX.to_owned()), Methods::ALL, Csrf::Exempt, Endpoint::Unknown)])
     .collect()
 }
@@ -109,5 +113,6 @@ fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) ->
         target: Target::Endpoint(endpoint),
         token: None,
         websocket: false,
+        provider: None,
     })
 }

@@ -29,6 +29,7 @@ pub mod intake;
 pub mod metrics;
 pub mod pages;
 pub mod policy;
+pub mod providers;
 pub mod respond;
 pub mod routing;
 pub mod websocket;

@@ -11,9 +11,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
 use crate::intake::Inbound;
 use crate::metrics::Metrics;
-use crate::oidc::Provider;
 use crate::origin::Origin;
 use crate::policy::Permit;
+use crate::providers::Providers;
 use crate::request_id::RequestIds;
 use crate::routing::RouteTable;
 use crate::session::cookie::Cookies;
@@ -49,7 +49,7 @@ pub struct Live {
     /// Encrypts sign-in attempts for their browser.
     pub seal: Seal,
     /// Who signs people in.
-    pub provider: Arc<Provider>,
+    pub providers: Arc<Providers>,
     /// Access tokens for routes.
     pub tokens: Arc<Tokens>,
 }

@@ -103,6 +103,11 @@ impl Provider {
         Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new() }))
     }
 
+    /// What is configured of it.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Begins to fetch metadata and keys, and keeps them fresh until the provider is dropped. Once is enough.
     pub fn start(self: &Arc<Self>) {
         self.keeper.get_or_init(|| {

@@ -1,5 +1,7 @@
 //! The decision: may this caller use this route? The only maker of a [`Permit`], without which nothing is forwarded.
 
+use std::sync::Arc;
+
 use crate::caller::Caller;
 use crate::intake::Inbound;
 use crate::routing::{Csrf, Route, Target};
@@ -48,7 +50,18 @@ impl Permit<'_> {
 
 /// Decides, in this order, denying whatever no line admits.
 pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> Result<Permit<'live>, Stop> {
+    let return_to = || {
+        // Where scripts alone may go, a person who comes back would only be refused again.
+        if route.csrf == Csrf::Header { ReturnTo::home() } else { inbound.return_to() }
+    };
+    let sign_in = |reason| {
+        let provider = route.provider.as_ref().map(|provider| Arc::clone(&provider.name));
+        let remedy = Remedy::SignIn(SignIn { provider, ..SignIn::to(return_to()) });
+        Err(Stop::Refused(Refusal { reason, remedy }))
+    };
     match &caller {
+        // Whoever signed in elsewhere is a stranger here, and their token is another provider's.
+        Caller::Session(session) if !route.takes(&session.state().identity) => sign_in(Reason::OtherProvider),
         // A public route takes everybody, with or without a session.
         _ if route.rule.is_public() => Ok(Permit { route, caller }),
         Caller::Session(session) if route.rule.holds(&*session.state().identity) => {
@@ -57,10 +70,7 @@ pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> 
         Caller::Session(_) => Err(Stop::refused(Reason::RuleNotMet)),
         Caller::Anonymous { stale_cookie } => {
             let reason = if *stale_cookie { Reason::SessionOver } else { Reason::NoSession };
-            // Where scripts alone may go, a person who comes back would only be refused again.
-            let return_to = if route.csrf == Csrf::Header { ReturnTo::home() } else { inbound.return_to() };
-            let remedy = Remedy::SignIn(SignIn { return_to, token: None });
-            Err(Stop::Refused(Refusal { reason, remedy }))
+            sign_in(reason)
         }
     }
 }
@@ -95,6 +105,7 @@ mod tests {
             target: Target::Upstream(0),
             token: None,
             websocket: false,
+            provider: None,
         }
     }
 

@@ -112,7 +112,9 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::BadIdToken
         | Reason::SignInLoop
         | Reason::ClientGone => StatusCode::BAD_REQUEST,
-        Reason::NoSession | Reason::SessionOver | Reason::ConsentRequired => StatusCode::UNAUTHORIZED,
+        Reason::NoSession | Reason::SessionOver | Reason::OtherProvider | Reason::ConsentRequired => {
+            StatusCode::UNAUTHORIZED
+        }
         Reason::CsrfHeaderMissing
         | Reason::CrossSite
         | Reason::RuleNotMet
@@ -171,7 +173,7 @@ fn way_on(stop: &Stop) -> Option<(String, &'static str)> {
     match &refusal.remedy {
         Remedy::SignIn(wanted) => Some((sign_in_address(wanted), "Sign in")),
         Remedy::TryAgain(return_to) => {
-            let wanted = SignIn { return_to: return_to.clone(), token: None };
+            let wanted = SignIn::to(return_to.clone());
             Some((sign_in_address(&wanted), "Try again"))
         }
         Remedy::None | Remedy::Methods(_) => None,
@@ -190,11 +192,14 @@ pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<B
 }
 
 /// Where to send a person so that signing in leads back.
-fn sign_in_address(wanted: &SignIn) -> String {
+pub fn sign_in_address(wanted: &SignIn) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("return_to", wanted.return_to.as_str());
     if let Some(token) = &wanted.token {
         query.append_pair("token", token);
+    }
+    if let Some(provider) = &wanted.provider {
+        query.append_pair("provider", provider);
     }
     format!("/auth/sign-in?{}", query.finish())
 }
@@ -295,6 +300,7 @@ mod tests {
         let remedy = Remedy::SignIn(SignIn {
             return_to: "/todos?a=1&b=2".parse().expect("local"),
             token: Some("todo-read".into()),
+            provider: None,
         });
         Stop::Refused(Refusal { reason: Reason::NoSession, remedy })
     }

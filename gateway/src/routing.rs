@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::rule::Rule;
-use crate::session::TokenSpec;
+use crate::session::{Identity, TokenSpec};
 use crate::stop::{Reason, Refusal, Remedy, Stop};
 
 /// One route: what it matches, who may pass, where it leads.
@@ -31,9 +31,26 @@ pub struct Route {
     pub token: Option<Arc<TokenSpec>>,
     /// Whether a WebSocket may be opened through it.
     pub websocket: bool,
+    /// With whom people must have signed in; nothing for anybody of the configuration.
+    pub provider: Option<RouteProvider>,
+}
+
+/// One of several providers, as a route means it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteProvider {
+    /// `[providers.NAME]`.
+    pub name: Arc<str>,
+    /// Its configured issuer.
+    pub issuer: Arc<str>,
 }
 
 impl Route {
+    /// Whether the route is for people of that provider, or for everybody alike.
+    pub fn takes(&self, identity: &Identity) -> bool {
+        let is_theirs = self.provider.as_ref().is_none_or(|provider| provider.issuer == identity.provider);
+        is_theirs || self.is_indifferent()
+    }
+
     /// Whether it makes no difference who asks: everybody may pass, and all are answered alike.
     pub fn is_indifferent(&self) -> bool {
         let has_persons_token = self.token.as_ref().is_some_and(|spec| spec.is_for_sessions());
@@ -80,7 +97,7 @@ pub enum Endpoint {
     /// `/auth/sign-up`
     SignUp,
     /// `/auth/callback`
-    Callback,
+    Callback(usize),
     /// `/auth/sign-out`
     SignOut,
     /// `/auth/signed-out`
@@ -307,6 +324,7 @@ mod tests {
             target: Target::Files(0),
             token: None,
             websocket: false,
+            provider: None,
         })
     }
 

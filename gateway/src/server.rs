@@ -66,6 +66,9 @@ pub enum StartError {
     /// The operating system gives no thread or no event queue.
     #[error("cannot start a worker")]
     Worker(#[source] io::Error),
+    /// Nobody could sign in.
+    #[error("no identity provider is configured")]
+    NoProvider,
     /// The provider's settings cannot be used.
     #[error("cannot set up the identity provider")]
     Provider(#[from] crate::oidc::SetupError),
@@ -161,7 +164,7 @@ pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> R
     let http = listeners.addresses.clone();
     let (admin_listener, admin) = listen::bind_one(options.admin)?;
     let (stop, stopping) = watch::channel(None);
-    live.provider.start();
+    live.providers.start();
     let (shown, operators) = (Arc::clone(&live), options.operators.clone());
     let admin_state = Admin { live: shown, operators, stopping: stopping.clone() };
     control.spawn(admin::serve(admin_listener, admin_state));

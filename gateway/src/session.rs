@@ -48,7 +48,9 @@ pub struct Lifetimes {
 /// Who signed in, as the provider asserted it. Identity is (issuer, subject), never an e-mail address (requirement IT-20).
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The issuer, byte for byte as configured.
+    /// The configured issuer of the provider that they signed in with.
+    pub provider: Arc<str>,
+    /// The issuer that vouches for them: the same, or that of their tenant.
     pub issuer: Arc<str>,
     /// The `sub` claim.
     pub subject: String,
@@ -304,6 +306,7 @@ pub(crate) mod tests {
 
     pub(crate) fn identity() -> Identity {
         Identity {
+            provider: "http://localhost:3002".into(),
             issuer: "http://localhost:3002".into(),
             subject: "alice".into(),
             claims: Claims::default(),

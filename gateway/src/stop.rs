@@ -39,12 +39,21 @@ pub enum Remedy {
 }
 
 /// Which sign-in would help.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
     /// Where to come back to.
     pub return_to: ReturnTo,
     /// The token (`[tokens.NAME]`) whose scopes to ask consent for.
     pub token: Option<String>,
+    /// The provider (`[providers.NAME]`) to sign in with; nothing where any will do.
+    pub provider: Option<std::sync::Arc<str>>,
+}
+
+impl SignIn {
+    /// Any sign-in that leads back there.
+    pub fn to(return_to: ReturnTo) -> Self {
+        Self { return_to, token: None, provider: None }
+    }
 }
 
 /// Something broke.

@@ -25,10 +25,11 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Timestamp};
 use crate::oidc::{Ask, Provider};
+use crate::providers::Providers;
 use crate::secret::Secret;
 use crate::session::return_to::ReturnTo;
 use crate::session::store::Store;
-use crate::session::{TokenFor, TokenSpec};
+use crate::session::{Session, TokenFor, TokenSpec};
 use crate::stop::Stop;
 
 use client::ClientTokens;
@@ -39,7 +40,7 @@ use turn::Queues;
 
 /// Gets access tokens.
 pub struct Tokens {
-    provider: Arc<Provider>,
+    providers: Arc<Providers>,
     sessions: Arc<Store>,
     clock: Clock,
     timing: Timing,
@@ -51,14 +52,14 @@ pub struct Tokens {
 impl Tokens {
     /// Tokens of that provider, for every one of `specs`; the provider is asked on `runtime`.
     pub fn new(
-        provider: Arc<Provider>,
+        providers: Arc<Providers>,
         sessions: Arc<Store>,
         specs: &[Arc<TokenSpec>],
         clock: Clock,
         runtime: Handle,
     ) -> Arc<Self> {
         Arc::new(Self {
-            provider,
+            providers,
             sessions,
             clock,
             timing: Timing::default(),
@@ -109,10 +110,15 @@ impl Tokens {
         self.tasks.finished().await;
     }
 
+    /// The provider that a session's person signed in with. Without it there is nobody to ask.
+    fn provider_of(&self, session: &Session) -> Result<&Arc<Provider>, NoToken> {
+        self.providers.of(&session.identity()).ok_or(NoToken::ConsentRequired)
+    }
+
     /// Gives a refresh token back to the provider, behind everybody's back.
-    fn revoke(&self, refresh_token: Option<Secret<String>>) {
+    fn revoke(&self, session: &Session, refresh_token: Option<Secret<String>>) {
         let Some(token) = refresh_token else { return };
-        let provider = Arc::clone(&self.provider);
+        let Ok(provider) = self.provider_of(session).map(Arc::clone) else { return };
         self.tasks.spawn(async move {
             if let Err(fault) = provider.revoke(&token).await {
                 tracing::warn!(

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 42] = [
+const ORDER: [&str; 43] = [
     // vocabulary
     "clock",
     "entropy",
@@ -36,6 +36,7 @@ const ORDER: [&str; 42] = [
     // I/O
     "session/store",
     "oidc",
+    "providers",
     "tokens",
     "upstream",
     "files",

@@ -145,6 +145,7 @@ fn identity(number: usize) -> Identity {
         _ => Map::new(),
     };
     Identity {
+        provider: Arc::clone(&ISSUER),
         issuer: Arc::clone(&ISSUER),
         provider_session: None,
         subject: format!("{number:0>43}"),

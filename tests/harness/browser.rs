@@ -320,7 +320,7 @@ impl Browser {
 }
 
 fn is_callback(url: &Url) -> bool {
-    url.path() == "/auth/callback"
+    url.path().starts_with("/auth/callback")
 }
 
 /// Head and body, for the search.

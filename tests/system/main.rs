@@ -20,6 +20,7 @@ mod metadata; // the provider's metadata, its absence, health
 mod own_sessions; // where a person is signed in
 mod pages; // what people and programs are told when something is wrong
 mod paths; // one reading of every path
+mod providers; // several of them
 mod readme; // the table of requirements and tests
 mod redirects; // where people can be sent
 mod refresh_race; // many requests that need one new token

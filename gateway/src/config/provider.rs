@@ -16,7 +16,7 @@ use crate::scope::ScopeSet;
 use super::placeholder::is_placeholder;
 use super::raw::Section;
 use super::secrets::Surroundings;
-use super::{check, schema, suggest};
+use super::{check, suggest};
 
 /// What `[provider]` says, and the file its secret came from.
 pub(super) struct Found {
@@ -24,24 +24,27 @@ pub(super) struct Found {
     pub(super) secret_file: Option<PathBuf>,
 }
 
-/// Reads `[provider]`. `public_url` is missing when it is wrong; then the rest is still checked.
+/// Reads `[provider]` or `[providers.NAME]`, for the given name, label and path of the callback. `public_url` is missing
+/// when it is wrong; then the rest is still checked.
 pub(super) fn read(
-    top: &Section<'_>,
+    section: &Section<'_>,
+    (name, label, callback): (&str, String, &str),
     public_url: Option<&Origin>,
     around: &Surroundings<'_>,
 ) -> Option<Found> {
-    let section = top.required("provider")?.section(&schema::PROVIDER)?;
-    let (authentication, secret_file) = client::authentication(&section, around);
-    let tenants = tenants(&section);
-    let issuer = issuer::issuer(&section, tenants.as_deref());
-    let metadata_url = issuer::metadata_url(&section, issuer.as_ref());
-    let client_id = client::client_id(&section);
-    let scopes = scopes(&section);
-    let response_mode = response_mode(&section, public_url);
-    let algorithms = algorithms(&section);
-    let pass_parameters = parameters::pass_parameters(&section);
+    let (authentication, secret_file) = client::authentication(section, around);
+    let tenants = tenants(section);
+    let issuer = issuer::issuer(section, tenants.as_deref());
+    let metadata_url = issuer::metadata_url(section, issuer.as_ref());
+    let client_id = client::client_id(section);
+    let scopes = scopes(section);
+    let response_mode = response_mode(section, public_url);
+    let algorithms = algorithms(section);
+    let pass_parameters = parameters::pass_parameters(section);
     let own = |path: &str| public_url.and_then(|origin| Url::parse(&origin.url(path)).ok());
     let settings = Settings {
+        name: name.into(),
+        label,
         issuer: issuer.map(|issuer| Arc::from(issuer.value))?,
         metadata_url: metadata_url?,
         client_id: client_id?,
@@ -52,7 +55,7 @@ pub(super) fn read(
         algorithms: algorithms?,
         tenants: tenants?,
         pass_parameters: pass_parameters?,
-        redirect_uri: own("/auth/callback")?,
+        redirect_uri: own(callback)?,
         post_logout_redirect_uri: own("/auth/signed-out")?,
     };
     Some(Found { settings, secret_file })

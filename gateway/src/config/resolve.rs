@@ -8,7 +8,7 @@ use crate::oidc;
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
-use super::{Config, listen, log, provider, routes, session, tokens, upstreams};
+use super::{Config, listen, log, providers, routes, session, tokens, upstreams};
 
 /// Reads the text of a configuration that is called `name`.
 pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
@@ -29,25 +29,36 @@ pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Resu
 fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
     let listen = listen::read(top, public_url.as_ref(), around);
-    let provider = provider::read(top, public_url.as_ref(), around);
+    let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
     let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.settings.http);
     let upstreams = upstreams::read(top, own_addresses);
-    let client = provider.as_ref().map(|provider| &provider.settings.authentication);
-    let tokens = tokens::read(top, client);
-    let secret_files: Vec<_> = provider
+    let tokens = tokens::read(top, &providers);
+    let secret_files: Vec<_> = providers
         .iter()
-        .filter_map(|provider| provider.secret_file.clone())
+        .filter_map(|provider| provider.found.as_ref()?.secret_file.clone())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
         .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
         .collect();
-    let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_files: &secret_files, around };
+    let known = routes::Known {
+        upstreams: &upstreams,
+        tokens: &tokens,
+        providers: &providers,
+        secret_files: &secret_files,
+        around,
+    };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
     let log = log::read(top);
     Some(Config {
         public_url: public_url?,
         listen: listen?.settings,
-        provider: oidc::Settings { resources: tokens::resources_of_sign_in(&tokens), ..provider?.settings },
+        providers: providers
+            .into_iter()
+            .map(|provider| {
+                let resources = tokens::resources_of_sign_in(&tokens, &provider.name);
+                Some(oidc::Settings { resources, ..provider.found?.settings })
+            })
+            .collect::<Option<_>>()?,
         session: session?.settings,
         upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         files,

@@ -8,19 +8,20 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::routing::{Csrf, Methods, Pattern, Route, RouteTable, Target};
+use crate::routing::{Csrf, Methods, Pattern, Route, RouteProvider, RouteTable, Target};
 use crate::rule::Rule;
 use crate::session::TokenSpec;
 
 use super::files::{self, FilesSettings};
 use super::raw::{Place, Section, Text};
 use super::secrets::Surroundings;
-use super::{allow, check, schema, suggest, tokens, upstreams};
+use super::{allow, check, providers, schema, suggest, tokens, upstreams};
 
 /// What a route may refer to.
 pub(super) struct Known<'k> {
     pub(super) upstreams: &'k [upstreams::Found],
     pub(super) tokens: &'k [tokens::Found],
+    pub(super) providers: &'k [providers::Named],
     pub(super) secret_files: &'k [PathBuf],
     pub(super) around: &'k Surroundings<'k>,
 }
@@ -64,6 +65,7 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let rule = allow::read(section);
     let target = target(section, known, found);
     let token = token(section, rule.as_ref(), known, found);
+    let provider = provider(section, token.as_ref(), known);
     let websocket = section.flag("websocket", false);
     // What everybody may read, a forged read cannot give away: pages of a public route can be linked to.
     let is_public = rule.as_ref().is_some_and(Rule::is_public);
@@ -85,7 +87,25 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
         target: target.unwrap_or(Target::Files(0)),
         token,
         websocket,
+        provider,
     })
+}
+
+/// With whom people must have signed in: as the route says, or as its token does.
+fn provider(
+    section: &Section<'_>,
+    token: Option<&Arc<TokenSpec>>,
+    known: &Known<'_>,
+) -> Option<RouteProvider> {
+    let said = providers::reference(section, known.providers).ok()?;
+    let spec = token.filter(|spec| spec.is_for_sessions());
+    let Some((spec, needed)) = spec.and_then(|spec| Some((spec, spec.root().provider.as_deref()?))) else {
+        return said;
+    };
+    if said.as_ref().is_some_and(|said| *said.name != *needed) {
+        providers::contradiction(section, &spec.name, needed);
+    }
+    providers::named(needed, known.providers)
 }
 
 fn check_websocket(section: &Section<'_>, methods: Methods) {

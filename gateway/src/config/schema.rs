@@ -65,7 +65,18 @@ pub(super) const TOP: Table = Table {
             "The address that people type: scheme, host and port, no path. `https`, except on loopback. Every absolute URL the gateway writes starts with it, never with what a request says of itself.",
         ),
         key("listen", "table", Default("see `[listen]`"), "Where the gateway listens."),
-        key("provider", "table", Required, "Who signs people in."),
+        key(
+            "provider",
+            "table",
+            Default("required, unless there are `[providers.NAME]`"),
+            "Who signs people in.",
+        ),
+        key(
+            "providers",
+            "tables by name",
+            Default("none"),
+            "Several providers, each with the keys of `[provider]`. People choose on a page, unless the route names one. Each has a redirect URI of its own: `/auth/callback/NAME`.",
+        ),
         key("session", "table", Default("see `[session]`"), "How long people stay signed in."),
         key("upstreams", "tables by name", Default("none"), "The services behind the gateway."),
         key("tokens", "tables by name", Default("none"), "The access tokens that routes ask for."),
@@ -127,6 +138,12 @@ pub(super) const PROVIDER: Table = Table {
     header: "[provider]",
     intro: "An OpenID Connect provider, and how this gateway is registered with it. Register `public_url` with `/auth/callback` as the redirect URI, and with `/auth/signed-out` as the address after sign-out.",
     keys: &[
+        key(
+            "label",
+            "string",
+            Default("the name"),
+            "What people read on the page where they choose, if there are several providers.",
+        ),
         key(
             "issuer",
             "URL",
@@ -366,6 +383,12 @@ pub(super) const TOKEN: Table = Table {
             "The API that the token is for, for providers that take `audience`.",
         ),
         key(
+            "provider",
+            "name",
+            Default("whichever the person signed in with"),
+            "The provider that gives the token, where there are several. Routes with this token are then for people who signed in there.",
+        ),
+        key(
             "from",
             "name",
             Default("none; needed for `\"exchange\"` and `\"on-behalf-of\"`"),
@@ -416,6 +439,12 @@ pub(super) const ROUTE: Table = Table {
             "name",
             Default("none"),
             "The access token to forward. Needs `upstream`, and servers on `https` or on loopback (or `plain_http`). Where `allow` lets everybody in, it must be of kind `\"client\"` or `\"user-or-client\"`.",
+        ),
+        key(
+            "provider",
+            "name",
+            Default("any"),
+            "With whom people must have signed in, where there are several providers.",
         ),
         key(
             "websocket",

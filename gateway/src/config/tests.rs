@@ -125,8 +125,8 @@ fn the_entra_variant_in_its_comments_is_good_too() {
     let text = format!("{before}\n[provider]\n{variant}\n\n{after}");
     let config =
         resolve(&text, "gateway.toml", &Surroundings { base: &root, env: &env }).expect("no problem");
-    assert!(config.provider.issuer.contains(".ciamlogin.com/"));
-    assert_eq!(config.provider.metadata_url.host_str(), Some("contoso.ciamlogin.com"));
+    assert!(config.providers[0].issuer.contains(".ciamlogin.com/"));
+    assert_eq!(config.providers[0].metadata_url.host_str(), Some("contoso.ciamlogin.com"));
 }
 
 #[test]

@@ -8,12 +8,14 @@ use toml::de::DeValue;
 use url::Url;
 
 use crate::oidc::settings::ClientAuthentication;
+use crate::routing::RouteProvider;
 use crate::scope::ScopeSet;
 use crate::session::{TokenKind, TokenSpec};
 
 use super::placeholder::is_placeholder;
+use super::providers::Named;
 use super::raw::{Place, Section, Text};
-use super::{check, schema};
+use super::{check, providers, schema};
 
 /// A token of the file: even a wrong one has a name that routes may use.
 pub(super) struct Found {
@@ -58,11 +60,11 @@ struct Draft<'d> {
     from: Option<Text<'d>>,
 }
 
-/// Reads every `[tokens.NAME]`. Whether the client has a secret is unknown when that part of the file is wrong.
-pub(super) fn read(top: &Section<'_>, client: Option<&ClientAuthentication>) -> Vec<Found> {
+/// Reads every `[tokens.NAME]`.
+pub(super) fn read(top: &Section<'_>, known: &[Named]) -> Vec<Found> {
     let tables = top.named("tokens", &schema::TOKEN);
     let drafts: Vec<_> =
-        tables.iter().map(|(name, section)| draft(top, name, section.as_ref(), client)).collect();
+        tables.iter().map(|(name, section)| draft(top, name, section.as_ref(), known)).collect();
     let names: Vec<&str> = tables.iter().map(|(name, _)| name.value).collect();
     let specs = subject::join(top.report(), &names, drafts);
     let found = |((name, _), spec): (&(Text<'_>, _), _)| Found {
@@ -74,9 +76,12 @@ pub(super) fn read(top: &Section<'_>, client: Option<&ClientAuthentication>) -> 
 }
 
 /// The APIs that a sign-in names, so that its refresh token is good for them (RFC 8707, section 2.1).
-pub(super) fn resources_of_sign_in(tokens: &[Found]) -> Vec<String> {
+pub(super) fn resources_of_sign_in(tokens: &[Found], provider: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let by_refresh = |spec: &&Arc<TokenSpec>| matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient);
+    let by_refresh = |spec: &&Arc<TokenSpec>| {
+        let is_theirs = spec.provider.as_deref().is_none_or(|name| name == provider);
+        is_theirs && matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient)
+    };
     for spec in tokens.iter().filter_map(|token| token.spec.as_ref()).filter(by_refresh) {
         let new =
             spec.resources.iter().filter(|resource| !all.contains(resource)).cloned().collect::<Vec<_>>();
@@ -89,11 +94,12 @@ fn draft<'d>(
     top: &Section<'_>,
     name: &Text<'_>,
     section: Option<&Section<'d>>,
-    client: Option<&ClientAuthentication>,
+    known: &[Named],
 ) -> Option<Draft<'d>> {
     let name = check::name(top.report(), name);
     let section = section?;
-    let kind = kind(section, client);
+    let provider = providers::reference(section, known);
+    let kind = kind(section, provider.as_ref().ok().and_then(Option::as_ref), known);
     let (scopes, resources, audience) = (scopes(section), resources(section), audience(section));
     let kind = kind?;
     let from = from(section, kind).ok();
@@ -102,12 +108,26 @@ fn draft<'d>(
         say_what_it_is_for(section);
         return None;
     }
-    let spec = TokenSpec { name: name?, scopes, kind: TokenKind::User, resources, audience };
+    let provider = provider.ok()?.map(|provider| provider.name);
+    let spec = TokenSpec { name: name?, provider, scopes, kind: TokenKind::User, resources, audience };
     Some(Draft { kind, spec, from: from? })
 }
 
-fn kind(section: &Section<'_>, client: Option<&ClientAuthentication>) -> Option<Kind> {
+/// Whether the client has a secret is unknown where that part of the file is wrong.
+fn kind(section: &Section<'_>, provider: Option<&RouteProvider>, known: &[Named]) -> Option<Kind> {
     let kind = check::word(section, "kind", &KINDS, Kind::User)?;
+    if provider.is_none() && known.len() > 1 && matches!(kind, Kind::Client | Kind::UserOrClient) {
+        let help = "add provider = \"NAME\"";
+        section.report().problem(
+            section.place(),
+            "it does not say which provider gives the gateway's own token",
+            help,
+        );
+        return None;
+    }
+    let is_it = |named: &&Named| provider.is_none_or(|provider| *provider.name == *named.name);
+    let client = known.iter().find(is_it).and_then(|named| named.found.as_ref());
+    let client = client.map(|found| &found.settings.authentication);
     let needs_secret = matches!(kind, Kind::Client | Kind::UserOrClient | Kind::OnBehalfOf);
     if needs_secret && matches!(client, Some(ClientAuthentication::None)) {
         let message = "a public client proves nothing about itself, so it gets no token of this kind";

@@ -32,6 +32,7 @@ const ROUND: Duration = Duration::from_secs(30);
 /// Completes a sign-in.
 pub async fn answer(
     live: &Live,
+    provider: usize,
     mut inbound: Inbound,
     permit: &Permit<'_>,
     record: &mut Record<'_>,
@@ -46,7 +47,11 @@ pub async fn answer(
         return Err(again(Reason::AttemptUsed, attempt.return_to));
     }
     let (return_to, previous) = (attempt.return_to.clone(), attempt.previous);
-    let signed_in = live.provider.finish(attempt, answer, &live.token_specs).await?;
+    let Some(provider) = live.providers.at(provider) else {
+        return Err(try_again(Reason::WrongIssuer));
+    };
+    // An attempt that began with another provider is refused in there (requirement CB-05).
+    let signed_in = provider.finish(attempt, answer, &live.token_specs).await?;
     // Signing in over a session ends it: its cookie may be known to somebody else (requirement SI-14).
     let known = permit.caller().session().map(|session| session.key());
     let old: Vec<_> = known.into_iter().chain(previous.filter(|key| known != Some(*key))).collect();

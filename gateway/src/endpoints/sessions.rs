@@ -146,8 +146,7 @@ async fn end(
 
 /// Gives back the refresh tokens that can be: those of sessions that another gateway holds open only with their cookies.
 async fn give_back(live: &Live, sessions: &[Arc<Session>], record: &Record<'_>) {
-    let credentials: Vec<_> = sessions.iter().map(|session| session.credentials()).collect();
-    let told = join_all(credentials.iter().map(|credentials| sign_out::give_back(live, credentials))).await;
+    let told = join_all(sessions.iter().map(|session| sign_out::give_back(live, session))).await;
     for fault in told.into_iter().filter_map(Result::err) {
         tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = fault.causes(), "the provider could not be told that a session was ended");
     }

@@ -1,5 +1,7 @@
 //! `/auth/sign-in`, `/auth/sign-up`, and the sign-in that a refused navigation begins by itself.
 
+use std::sync::Arc;
+
 use http::Response;
 use http::header::SET_COOKIE;
 
@@ -10,14 +12,14 @@ use crate::hex;
 use crate::identity;
 use crate::intake::{self, Inbound};
 use crate::live::Live;
-use crate::oidc::{Purpose, Want};
+use crate::oidc::{Provider, Purpose, Want};
 use crate::respond;
 use crate::session::attempt::{LIFETIME, LoginAttempt};
 use crate::session::return_to::ReturnTo;
 use crate::session::{KeyMemo, SessionKey};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
-use super::{onward, parameter};
+use super::{choice, onward, parameter};
 
 /// The most attempts under way in one browser; the oldest give way (requirement SI-06).
 const MAX_ATTEMPTS: usize = 8;
@@ -35,7 +37,9 @@ pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Resu
     let return_to = ReturnTo::or_home(parameter(inbound, "return_to").as_deref());
     let token = parameter(inbound, "token").and_then(|name| live.token(&name));
     if !intake::may_begin_sign_in(inbound.method(), inbound.headers()) {
-        let remedy = Remedy::SignIn(SignIn { return_to, token: token.map(|spec| spec.name.clone()) });
+        let provider = parameter(inbound, "provider").map(|name| Arc::from(&*name));
+        let token = token.map(|spec| spec.name.clone());
+        let remedy = Remedy::SignIn(SignIn { return_to, token, provider });
         return Err(Stop::Refused(Refusal { reason: Reason::NoSession, remedy }));
     }
     // The session that this sign-in will end comes along only from here.
@@ -44,8 +48,14 @@ pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Resu
     }
     let parameters =
         url::form_urlencoded::parse(inbound.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let named = parameter(inbound, "provider");
+    let named = named.as_deref().or(token.and_then(|spec| spec.provider.as_deref()));
+    let Some(provider) = named.map_or_else(|| live.providers.only(), |name| live.providers.named(name))
+    else {
+        return Ok(choice::page(live, inbound));
+    };
     let want = Want { return_to, extra_scopes: token.map(|spec| spec.scopes.clone()), purpose, parameters };
-    begin(live, inbound, want).await
+    begin(live, provider, inbound, want).await
 }
 
 /// A navigation that policy refused goes to the provider at once, unless it has been there twice already.
@@ -57,11 +67,16 @@ pub async fn automatic(live: &Live, inbound: &Inbound, wanted: SignIn) -> Result
         let remedy = Remedy::TryAgain(wanted.return_to);
         return Err(Stop::Refused(Refusal { reason: Reason::SignInLoop, remedy }));
     }
+    let named = wanted.provider.as_deref();
+    let Some(provider) = named.map_or_else(|| live.providers.only(), |name| live.providers.named(name))
+    else {
+        return Ok(respond::see_other(&respond::sign_in_address(&wanted)));
+    };
     let token = wanted.token.as_ref().and_then(|name| live.token(name));
     let extra_scopes = token.map(|spec| spec.scopes.clone());
     let want =
         Want { return_to: wanted.return_to, extra_scopes, purpose: Purpose::SignIn, parameters: Vec::new() };
-    begin(live, inbound, want).await
+    begin(live, provider, inbound, want).await
 }
 
 /// How many sign-ins this browser has completed within half a minute.
@@ -72,8 +87,13 @@ pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
     value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
 }
 
-async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Body>, Stop> {
-    let mut begun = live.provider.begin(want).await?;
+async fn begin(
+    live: &Live,
+    provider: &Arc<Provider>,
+    inbound: &Inbound,
+    want: Want,
+) -> Result<Response<Body>, Stop> {
+    let mut begun = provider.begin(want).await?;
     begun.attempt.previous = current_session(live, inbound).await;
     let cookies = &live.cookies;
     let name = cookies.login_name(&tag(begun.attempt.state.expose()));

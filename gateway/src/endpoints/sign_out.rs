@@ -12,7 +12,7 @@ use crate::live::Live;
 use crate::pages::Page;
 use crate::policy::Permit;
 use crate::respond::{self, Reader};
-use crate::session::Credentials;
+use crate::session::Session;
 use crate::session::ending::Ending;
 use crate::stop::{Fault, Stop};
 
@@ -35,10 +35,11 @@ pub async fn answer(
             live.sessions.end(session, Ending::SignedOut).await?;
             tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
             let credentials = session.credentials();
-            match give_back(live, &credentials).await {
+            match give_back(live, session).await {
                 Ok(()) => live
-                    .provider
-                    .end_session_url(&credentials.id_token, &entropy::token())
+                    .providers
+                    .of(&session.identity())
+                    .and_then(|provider| provider.end_session_url(&credentials.id_token, &entropy::token()))
                     .unwrap_or_else(|| SIGNED_OUT.to_owned()),
                 // Sending the browser to a provider that does not answer would strand it there.
                 Err(fault) => {
@@ -59,10 +60,10 @@ pub async fn answer(
 }
 
 /// Gives the refresh token back to the provider, within two seconds.
-pub(super) async fn give_back(live: &Live, credentials: &Credentials) -> Result<(), Fault> {
-    match &credentials.refresh_token {
-        Some(token) => live.provider.revoke(token).await,
-        None => Ok(()),
+pub(super) async fn give_back(live: &Live, session: &Session) -> Result<(), Fault> {
+    match (&session.credentials().refresh_token, live.providers.of(&session.identity())) {
+        (Some(token), Some(provider)) => provider.revoke(token).await,
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,10 @@ use crate::secret::Secret;
 /// One OpenID provider, and how this gateway is registered with it.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// `NAME` of `[providers.NAME]`; `default` for `[provider]`.
+    pub name: Arc<str>,
+    /// What people read where they choose.
+    pub label: String,
     /// Compared byte for byte with metadata, ID tokens and callbacks (OpenID Connect Discovery, section 4.3).
     pub issuer: Arc<str>,
     /// Where the metadata is; by default the issuer and `/.well-known/openid-configuration`. Entra External ID
@@ -33,7 +37,8 @@ pub struct Settings {
     pub tenants: Vec<String>,
     /// Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored.
     pub pass_parameters: Vec<String>,
-    /// `public_url` and `/auth/callback`.
+    /// `public_url` and `/auth/callback`; with the name behind it where there are several providers, so that one's answer
+    /// is never taken for another's (RFC 9700, section 4.4.2.2).
     pub redirect_uri: Url,
     /// `public_url` and `/auth/signed-out`.
     pub post_logout_redirect_uri: Url,

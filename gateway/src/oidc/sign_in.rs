@@ -207,7 +207,8 @@ impl Provider {
         let scopes = granted.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let claims = id_token::about_the_person(claims);
-        Identity { issuer, subject, claims: claims.into(), granted: scopes, provider_session }
+        let provider = Arc::clone(&self.settings.issuer);
+        Identity { provider, issuer, subject, claims: claims.into(), granted: scopes, provider_session }
     }
 
     /// The answer's access token, where it is good for exactly what a route asks for and nothing more: a token that

@@ -33,6 +33,8 @@ pub(crate) use signer::Signer;
 pub(crate) fn settings(issuer: &str) -> Settings {
     let url = |text: &str| Url::parse(text).expect("valid");
     Settings {
+        name: "default".into(),
+        label: "default".to_owned(),
         issuer: issuer.into(),
         metadata_url: url("http://localhost:3002/.well-known/openid-configuration"),
         client_id: "todo-web".to_owned(),

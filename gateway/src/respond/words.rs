@@ -67,6 +67,10 @@ pub(super) fn about(reason: Reason) -> Words {
         Reason::SessionOver => {
             ("Your session has ended", "You signed out, or were away for too long. Sign in again to go on.")
         }
+        Reason::OtherProvider => (
+            "Sign in with another account",
+            "You are signed in, but with a service that this page does not take. Sign in with the other one to go on.",
+        ),
         Reason::RuleNotMet => (
             "You do not have access to this",
             "You are signed in, but your account does not have the permission that this page needs. Ask the site's owner for it.",

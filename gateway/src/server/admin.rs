@@ -125,8 +125,10 @@ fn reasons(live: &Live, stopping: bool) -> Vec<String> {
     if stopping {
         reasons.push("stopping".to_owned());
     }
-    if let Err(not_ready) = live.provider.readiness() {
-        reasons.push(format!("provider: {not_ready}"));
+    for (name, not_ready) in live.providers.not_ready() {
+        let which =
+            if live.providers.only().is_some() { "provider".to_owned() } else { format!("provider {name}") };
+        reasons.push(format!("{which}: {not_ready}"));
     }
     if !live.sessions.is_ready() {
         reasons.push("session store: cannot be reached".to_owned());

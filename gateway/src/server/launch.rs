@@ -14,7 +14,8 @@ use crate::files::{self, Files};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::oidc::Provider;
-use crate::oidc::settings::ResponseMode;
+use crate::oidc::settings::{ResponseMode, Settings};
+use crate::providers::Providers;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
@@ -35,7 +36,10 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
     let options = Options {
         http: config.listen.http.clone(),
         admin: config.listen.admin,
-        operators: Operators::new(config.listen.admin_token.as_ref(), config.provider.issuers()),
+        operators: Operators::new(
+            config.listen.admin_token.as_ref(),
+            config.providers.iter().flat_map(Settings::issuers).collect(),
+        ),
         workers: config.listen.workers.get(),
         upstreams: config.upstreams.iter().cloned().map(Arc::new).collect(),
         forwarded: Forwarded {
@@ -49,13 +53,17 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
 }
 
 fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Result<Live, StartError> {
-    let form_post = config.provider.response_mode == ResponseMode::FormPost;
-    let own = endpoints::routes(config.provider.response_mode);
+    let form_post = config.providers.iter().any(|provider| provider.response_mode == ResponseMode::FormPost);
+    let own = endpoints::routes(&config.providers);
     let files = folders(&config);
     let routes =
         RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
     let cookies = Cookies::on(&config.public_url, config.session.cookies, form_post);
-    let provider = Provider::new(config.provider, clock.clone(), control.handle().clone())?;
+    let provider = |settings| Provider::new(settings, clock.clone(), control.handle().clone());
+    let mut providers = config.providers.into_iter().map(provider).collect::<Result<Vec<_>, _>>()?;
+    let others = providers.split_off(1);
+    let first = providers.pop().ok_or(StartError::NoProvider)?;
+    let providers = Arc::new(Providers::new(first, others));
     if !config.public_url.is_secure() {
         tracing::warn!(
             target: "gateway",
@@ -77,7 +85,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
     let sessions = Arc::new(sessions::store(config.session.store, kept, control.handle())?);
     Ok(Live {
         tokens: Tokens::new(
-            Arc::clone(&provider),
+            Arc::clone(&providers),
             Arc::clone(&sessions),
             &config.tokens,
             clock.clone(),
@@ -93,7 +101,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         shown_claims,
         token_specs: config.tokens,
         seal,
-        provider,
+        providers,
     })
 }
 

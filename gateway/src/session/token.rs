@@ -22,6 +22,8 @@ const SKEW: Duration = Duration::from_secs(30);
 pub struct TokenSpec {
     /// `NAME`.
     pub name: String,
+    /// The provider that gives it (`[providers.NAME]`); nothing for whichever the person signed in with.
+    pub provider: Option<Arc<str>>,
     /// The scopes to ask the provider for.
     pub scopes: ScopeSet,
     /// Whose token it is, and how it is got.
@@ -52,7 +54,14 @@ pub enum TokenKind {
 impl TokenSpec {
     /// A person's token with those scopes.
     pub fn user(name: &str, scopes: ScopeSet) -> Self {
-        Self { name: name.to_owned(), scopes, kind: TokenKind::User, resources: Vec::new(), audience: None }
+        Self {
+            name: name.to_owned(),
+            provider: None,
+            scopes,
+            kind: TokenKind::User,
+            resources: Vec::new(),
+            audience: None,
+        }
     }
 
     /// Whether a session's token of this kind can be got.

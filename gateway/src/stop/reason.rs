@@ -45,6 +45,8 @@ pub enum Reason {
     NoSession,
     /// The session expired, was ended, or never was.
     SessionOver,
+    /// Signed in, but with another provider than the route is for.
+    OtherProvider,
     /// Signed in, but the rule does not hold.
     RuleNotMet,
     /// The person has not consented to a scope that the route's token needs.
@@ -116,6 +118,7 @@ impl Reason {
             Self::CrossSite => "cross_site",
             Self::NoSession => "no_session",
             Self::SessionOver => "session_over",
+            Self::OtherProvider => "other_provider",
             Self::RuleNotMet => "rule_not_met",
             Self::ConsentRequired => "consent_required",
             Self::ScopeNotGranted => "scope_not_granted",

@@ -83,7 +83,10 @@ impl Tokens {
 
     async fn renew_own(self: Arc<Self>, mut turn: Turn, slot: Arc<Slot>) -> Result<HeaderValue, NoToken> {
         let (spec, asked) = (&slot.spec, self.clock.now());
-        let got = self.provider.client_credentials(&ask_of(spec)).await.map_err(NoToken::from);
+        let got = match self.providers.for_token(spec.provider.as_deref()) {
+            Some(provider) => provider.client_credentials(&ask_of(spec)).await.map_err(NoToken::from),
+            None => Err(NoToken::fault(Whose::Gateway, Reason::Internal, NotTheGateways)),
+        };
         turn.pace.note(&spec.name, self.clock.now(), &got);
         let header = got.and_then(|token| {
             let AccessToken { authorization, expires, granted } = token;

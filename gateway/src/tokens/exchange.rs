@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::oidc::{AccessToken, GrantError, SubjectKind, bearer_of};
+use crate::oidc::{AccessToken, GrantError, Provider, SubjectKind, bearer_of};
 use crate::session::{TokenKind, TokenSpec};
 
 use super::failure::NoToken;
@@ -21,6 +21,7 @@ impl Tokens {
         spec: &Arc<TokenSpec>,
         from: &Arc<TokenSpec>,
     ) -> Result<HeaderValue, NoToken> {
+        let provider = Arc::clone(self.provider_of(&flight.session)?);
         let held = self.held(&flight.session, from, Need::Usable).transpose()?;
         let mut may_renew = held.is_some();
         let mut subject = match held {
@@ -29,7 +30,7 @@ impl Tokens {
         };
         loop {
             let asked = self.clock.now();
-            match self.exchange_once(&subject, spec).await {
+            match Self::exchange_once(&provider, &subject, spec).await {
                 Ok(token) => {
                     let came = Came::by_exchange(spec, asked, token);
                     self.keep(flight, &came).await?;
@@ -46,14 +47,14 @@ impl Tokens {
     }
 
     async fn exchange_once(
-        &self,
+        provider: &Provider,
         subject: &HeaderValue,
         spec: &TokenSpec,
     ) -> Result<AccessToken, GrantError> {
         let token = bearer_of(subject).expect("every header that is held was made from a token");
         match spec.kind {
-            TokenKind::OnBehalfOf(_) => self.provider.on_behalf_of(&token, &ask_of(spec)).await,
-            _ => self.provider.exchange(&token, SubjectKind::AccessToken, &ask_of(spec)).await,
+            TokenKind::OnBehalfOf(_) => provider.on_behalf_of(&token, &ask_of(spec)).await,
+            _ => provider.exchange(&token, SubjectKind::AccessToken, &ask_of(spec)).await,
         }
     }
 }

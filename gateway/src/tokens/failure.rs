@@ -40,7 +40,7 @@ impl NoToken {
     /// The answer to the request that needs `spec`.
     pub(super) fn into_stop(self, spec: &TokenSpec, return_to: ReturnTo) -> Stop {
         let sign_in = |reason, token| {
-            let remedy = Remedy::SignIn(SignIn { return_to, token });
+            let remedy = Remedy::SignIn(SignIn { return_to, token, provider: spec.provider.clone() });
             Stop::Refused(Refusal { reason, remedy })
         };
         match self {

@@ -32,7 +32,11 @@ impl Tokens {
                 return Err(NoToken::fault(Whose::Store, Reason::StoreUnavailable, InDoubt));
             }
             let asked = self.clock.now();
-            match self.provider.refresh(&state.credentials, &state.identity, &ask_of(spec)).await {
+            match self
+                .provider_of(&flight.session)?
+                .refresh(&state.credentials, &state.identity, &ask_of(spec))
+                .await
+            {
                 Ok(refreshed) => {
                     let came = Came::by_refresh(spec, asked, spent, refreshed);
                     return self.keep_refreshed(flight, came).await;
@@ -60,7 +64,7 @@ impl Tokens {
                     may_follow = false;
                 }
                 Err(RefreshError::IdentityMismatch(successor)) => {
-                    self.revoke(successor.or(Some(spent)));
+                    self.revoke(&flight.session, successor.or(Some(spent)));
                     self.sessions.end(&flight.session, Ending::IdentityMismatch).await?;
                     return Err(NoToken::SessionOver(Some(Ending::IdentityMismatch)));
                 }
@@ -76,7 +80,7 @@ impl Tokens {
         let kept = self.keep(flight, &came).await;
         if matches!(kept, Err(NoToken::SessionOver(_))) {
             // It ended meanwhile: what came is taken back (requirement TK-17).
-            self.revoke(came.successor.or(came.spent));
+            self.revoke(&flight.session, came.successor.or(came.spent));
         }
         kept.and_then(|()| sufficient(&came.held))
     }

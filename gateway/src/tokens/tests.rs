@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::oidc::testing::{Canned, Fake};
+use crate::providers::Providers;
 use crate::scope::ScopeSet;
 use crate::session::claims::Claims;
 use crate::session::ending::Ending;
@@ -61,7 +62,7 @@ fn settings() -> store::Settings {
 /// The provider's side is real; the waits are not.
 async fn tokens(fake: &Fake, sessions: Store, specs: &[Arc<TokenSpec>]) -> Tokens {
     Tokens {
-        provider: fake.ready_provider().await,
+        providers: Arc::new(Providers::new(fake.ready_provider().await, Vec::new())),
         sessions: Arc::new(sessions),
         clock: fake.clock(),
         timing: TIMING,
@@ -74,6 +75,7 @@ async fn tokens(fake: &Fake, sessions: Store, specs: &[Arc<TokenSpec>]) -> Token
 /// Alice, just signed in.
 fn alice(fake: &Fake, refresh_token: Option<&str>) -> Beginning {
     let identity = Identity {
+        provider: fake.base.as_str().into(),
         issuer: fake.base.as_str().into(),
         subject: "alice-sub".to_owned(),
         claims: Claims::default(),

@@ -35,7 +35,7 @@ fn what_is_left_out_has_defaults() {
     assert_eq!(config.listen.http, ["127.0.0.1:3000".parse().expect("an address")]);
     assert_eq!(config.listen.admin, "127.0.0.1:3003".parse().expect("an address"));
     assert!(config.listen.workers.get() >= 1);
-    let provider = &config.provider;
+    let provider = &config.providers[0];
     assert_eq!(provider.metadata_url.as_str(), "http://localhost:3002/.well-known/openid-configuration");
     assert!(matches!(provider.authentication, ClientAuthentication::None));
     assert_eq!(provider.scopes.to_string(), "openid profile");
@@ -62,9 +62,9 @@ fn what_is_left_out_has_defaults() {
 #[test]
 fn the_issuer_is_kept_byte_for_byte() {
     let config = good(&LEAST.replace("http://localhost:3002", "https://Login.Example:443/Tenant/"));
-    assert_eq!(&*config.provider.issuer, "https://Login.Example:443/Tenant/");
+    assert_eq!(&*config.providers[0].issuer, "https://Login.Example:443/Tenant/");
     assert_eq!(
-        config.provider.metadata_url.as_str(),
+        config.providers[0].metadata_url.as_str(),
         "https://login.example/Tenant/.well-known/openid-configuration"
     );
 }
@@ -75,7 +75,7 @@ fn an_issuer_of_many_tenants_needs_their_list_and_the_metadata() {
         "issuer = \"http://localhost:3002\"",
         "issuer = \"https://login.example/{tenantid}/v2.0\"\nmetadata_url = \"https://login.example/organizations/v2.0/.well-known/openid-configuration\"\ntenants = [\"7f3c1a52-9d0e-4b6f-8a21-c5d4e3f2a1b0\"]",
     );
-    let provider = good(&text).provider;
+    let provider = good(&text).providers.remove(0);
     assert_eq!((&*provider.issuer, provider.tenants.len()), ("https://login.example/{tenantid}/v2.0", 1));
 }
 
@@ -254,7 +254,7 @@ fn on_this_machine_the_typed_port_and_the_port_listened_on_should_be_one() {
 fn form_post_wants_https() {
     let config =
         good(&GOOD.replacen("scopes = [\"profile\", \"email\"]", "response_mode = \"form_post\"", 1));
-    assert_eq!((config.provider.response_mode, config.warnings.len()), (ResponseMode::FormPost, 0));
+    assert_eq!((config.providers[0].response_mode, config.warnings.len()), (ResponseMode::FormPost, 0));
     let config =
         good(&LEAST.replace("client_authentication", "response_mode = \"form_post\"\nclient_authentication"));
     assert!(
@@ -349,7 +349,7 @@ token = "third"
     assert!(std::sync::Arc::ptr_eq(second, spec("second")), "one value in all places");
     assert_eq!(spec("third").root().name, "read");
     assert_eq!(spec("read").resources, ["https://a.example", "https://a.example/other"]);
-    assert_eq!(config.provider.resources, spec("read").resources, "sign-ins name them too");
+    assert_eq!(config.providers[0].resources, spec("read").resources, "sign-ins name them too");
     let csrf = |path: &str| {
         let is_it = |route: &&std::sync::Arc<crate::routing::Route>| route.name.as_ref() == path;
         config.routes.iter().find(is_it).map(|route| route.csrf)
@@ -377,4 +377,55 @@ fn a_public_client_gets_no_token_of_its_own() {
         };
         assert!(problems.is_none_or(is_told), "{kind}");
     }
+}
+
+/// [`GOOD`] with a second provider beside its own.
+fn with_two_providers(more: &str) -> String {
+    GOOD.replacen("[provider]", "[providers.one]", 1)
+        + "\n[providers.two]\nlabel = \"Second\"\nissuer = \"https://two.example\"\nclient_id = \"x\"\nclient_authentication = \"none\"\n"
+        + more
+}
+
+#[test]
+fn several_providers_answer_at_addresses_of_their_own() {
+    let config = good(&with_two_providers(
+        "\n[[routes]]\npath = \"/two\"\nupstream = \"todo\"\nprovider = \"two\"\n\n[tokens.second]\nscopes = [\"b\"]\nprovider = \"two\"\n\n[[routes]]\npath = \"/both\"\nupstream = \"todo\"\ntoken = \"second\"\n",
+    ));
+    let seen: Vec<_> = config
+        .providers
+        .iter()
+        .map(|provider| (&*provider.name, provider.label.as_str(), provider.redirect_uri.path()))
+        .collect();
+    assert_eq!(seen, [("one", "one", "/auth/callback/one"), ("two", "Second", "/auth/callback/two")]);
+    let provider = |path: &str| {
+        let is_it = |route: &&std::sync::Arc<crate::routing::Route>| route.name.as_ref() == path;
+        let route = config.routes.iter().find(is_it).expect("there");
+        route.provider.as_ref().map(|provider| (provider.name.to_string(), provider.issuer.to_string()))
+    };
+    let two = Some(("two".to_owned(), "https://two.example".to_owned()));
+    assert_eq!(
+        (provider("/two"), provider("/both")),
+        (two.clone(), two),
+        "also where only the token says so"
+    );
+}
+
+#[test]
+fn providers_that_cannot_be_told_apart_are_refused() {
+    let refused = |text: &str, wanted: &str| {
+        let problems = Folder::new().read(text).expect_err(wanted);
+        assert!(problems.iter().any(|problem| problem.message.contains(wanted)), "{wanted}: {problems:?}");
+    };
+    let both =
+        with_two_providers("") + "\n[provider]\nissuer = \"https://three.example\"\nclient_id = \"x\"\n";
+    refused(&both, "short form for a single one");
+    let issuer = good(&with_two_providers("")).providers[0].issuer.to_string();
+    refused(&with_two_providers("").replace("https://two.example", &issuer), "it has the issuer of `one`");
+    let unknown = "\n[[routes]]\npath = \"/x\"\nupstream = \"todo\"\nprovider = \"tow\"\n";
+    refused(&with_two_providers(unknown), "there is no provider \"tow\"");
+    let own = "\n[tokens.own]\nkind = \"client\"\nscopes = [\"b\"]\n";
+    refused(&with_two_providers(own), "which provider gives");
+    let contradiction = "\n[tokens.second]\nscopes = [\"b\"]\nprovider = \"two\"\n\n[[routes]]\npath = \"/x\"\nupstream = \"todo\"\nprovider = \"one\"\ntoken = \"second\"\n";
+    refused(&with_two_providers(contradiction), "is given by the provider `two`");
+    refused("public_url = \"http://localhost:3000\"\n", "`provider` is missing");
 }

@@ -7,7 +7,7 @@ use super::{Folder, GOOD};
 const SECRET: &str = r#"client_secret = { file = "client.secret" }"#;
 
 fn secret_of(folder: &Folder, text: &str) -> String {
-    match folder.read(text).expect("no problem").provider.authentication {
+    match folder.read(text).expect("no problem").providers.remove(0).authentication {
         ClientAuthentication::SecretBasic(secret) => secret.expose().clone(),
         other => panic!("{other:?}"),
     }

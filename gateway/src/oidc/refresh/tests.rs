@@ -16,6 +16,7 @@ async fn ready() -> (Fake, Arc<Provider>) {
 
 fn identity(fake: &Fake) -> Identity {
     Identity {
+        provider: fake.base.as_str().into(),
         issuer: fake.base.as_str().into(),
         subject: "alice-sub".to_owned(),
         claims: Claims::default(),

@@ -173,6 +173,7 @@ struct Wire {
     renewal: u64,
     renewal_due: i64,
     device: Device,
+    provider: String,
     issuer: String,
     subject: String,
     claims: Map<String, Value>,
@@ -227,6 +228,7 @@ impl Wire {
             renewal: session.lifetimes().renewal.as_secs(),
             renewal_due: state.renewal_due.0,
             device: session.device().clone(),
+            provider: identity.provider.to_string(),
             issuer: identity.issuer.to_string(),
             subject: identity.subject.clone(),
             claims: identity.claims.to_map(),
@@ -256,6 +258,7 @@ impl Wire {
             doors: Doors { current, since, pending, previous },
             renewal_due: Timestamp(self.renewal_due),
             identity: Arc::new(Identity {
+                provider: self.provider.as_str().into(),
                 issuer: self.issuer.as_str().into(),
                 subject: self.subject.clone(),
                 claims: self.claims.clone().into(),
