@@ -2,6 +2,7 @@
 //! in front of them (requirement PA-08).
 
 pub mod callback;
+pub mod jwks;
 pub mod session;
 pub mod sign_in;
 pub mod sign_out;
@@ -43,6 +44,7 @@ pub async fn answer(
         Endpoint::SignOut => sign_out::answer(live, &inbound, &permit, record).await,
         Endpoint::SignedOut => Ok(sign_out::landing(&inbound)),
         Endpoint::Session => session::answer(live, &inbound, &permit),
+        Endpoint::Jwks => Ok(jwks::answer(live)),
         Endpoint::Unknown => Err(Stop::refused(Reason::NoRoute)),
     }
 }
@@ -77,6 +79,7 @@ pub fn routes(response_mode: ResponseMode) -> Vec<Arc<Route>> {
         ("/auth/sign-out", &["POST"], Csrf::Origin, Endpoint::SignOut),
         (SIGNED_OUT, &["GET", "HEAD"], Csrf::Exempt, Endpoint::SignedOut),
         ("/auth/session", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Session),
+        ("/auth/jwks", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Jwks),
     ]
     .into_iter()
     .map(|(path, methods, csrf, endpoint)| {

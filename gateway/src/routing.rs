@@ -87,6 +87,8 @@ pub enum Endpoint {
     SignedOut,
     /// `/auth/session`
     Session,
+    /// `/auth/jwks`
+    Jwks,
     /// Anything else below `/auth`: there is nothing.
     Unknown,
 }

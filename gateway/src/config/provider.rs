@@ -2,6 +2,7 @@
 
 mod client;
 mod issuer;
+mod keys;
 mod parameters;
 
 use std::path::PathBuf;
@@ -18,10 +19,10 @@ use super::raw::Section;
 use super::secrets::Surroundings;
 use super::{check, schema, suggest};
 
-/// What `[provider]` says, and the file its secret came from.
+/// What `[provider]` says, and the files that its secrets came from.
 pub(super) struct Found {
     pub(super) settings: Settings,
-    pub(super) secret_file: Option<PathBuf>,
+    pub(super) secret_files: Vec<PathBuf>,
 }
 
 /// Reads `[provider]`. `public_url` is missing when it is wrong; then the rest is still checked.
@@ -31,7 +32,7 @@ pub(super) fn read(
     around: &Surroundings<'_>,
 ) -> Option<Found> {
     let section = top.required("provider")?.section(&schema::PROVIDER)?;
-    let (authentication, secret_file) = client::authentication(&section, around);
+    let (authentication, secret_files) = client::authentication(&section, around);
     let tenants = tenants(&section);
     let issuer = issuer::issuer(&section, tenants.as_deref());
     let metadata_url = issuer::metadata_url(&section, issuer.as_ref());
@@ -55,7 +56,7 @@ pub(super) fn read(
         redirect_uri: own("/auth/callback")?,
         post_logout_redirect_uri: own("/auth/signed-out")?,
     };
-    Some(Found { settings, secret_file })
+    Some(Found { settings, secret_files })
 }
 
 fn scopes(section: &Section<'_>) -> Option<ScopeSet> {

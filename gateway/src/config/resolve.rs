@@ -37,7 +37,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let tokens = tokens::read(top, client);
     let secret_files: Vec<_> = provider
         .iter()
-        .filter_map(|provider| provider.secret_file.clone())
+        .flat_map(|provider| provider.secret_files.iter().cloned())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
         .collect();
     let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_files: &secret_files, around };

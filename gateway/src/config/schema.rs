@@ -142,9 +142,33 @@ pub(super) const PROVIDER: Table = Table {
         ),
         key(
             "client_authentication",
-            "`\"client_secret_basic\"`, `\"client_secret_post\"` or `\"none\"`",
+            "`\"client_secret_basic\"`, `\"client_secret_post\"`, `\"private_key_jwt\"`, `\"tls_client_auth\"` or `\"none\"`",
             Default("`\"client_secret_basic\"`; required without `client_secret`"),
-            "How the gateway proves at the token endpoint who it is. `\"none\"` is a public client, protected by PKCE alone.",
+            "How the gateway proves to the provider who it is; never guessed. `\"private_key_jwt\"` signs a statement for each request with `client_key`; register `public_url` with `/auth/jwks` as the address of the keys. `\"tls_client_auth\"` shows `client_certificate` when it connects, to the `mtls_endpoint_aliases` of the metadata where there are any; whether the provider knows it by its authority or by itself (`self_signed_tls_client_auth`) is settled at the registration. `\"none\"` is a public client, protected by PKCE alone.",
+        ),
+        key(
+            "client_key",
+            "secret, or list of secrets",
+            Default("none; required for `\"private_key_jwt\"` and `\"tls_client_auth\"`"),
+            "A private key in PEM form (PKCS#8, SEC 1 or PKCS#1), not encrypted: RSA of at least 2048 bits, P-256, P-384 or Ed25519. `{ file = \"…\" }` or `{ env = \"NAME\" }`. Of a list the first signs and all are published at `/auth/jwks`: to replace a key, add the new one behind the old one, change places when the provider has fetched it (the keys may be kept for five minutes), and then remove the old one.",
+        ),
+        key(
+            "client_key_algorithm",
+            "`\"RS256\"` or `\"PS256\"`",
+            Default("`\"RS256\"`"),
+            "What RSA keys sign with. Every other kind of key has one algorithm: ES256, ES384, EdDSA.",
+        ),
+        key(
+            "client_certificate",
+            "`{ file = \"…\" }`",
+            Default("none; required for `\"tls_client_auth\"`"),
+            "The certificate of `client_key` in PEM form, followed by its chain. With `\"private_key_jwt\"` its thumbprint goes along (`x5t#S256`), by which Microsoft Entra knows the key.",
+        ),
+        key(
+            "client_assertion_audience",
+            "`\"issuer\"` or `\"token_endpoint\"`",
+            Default("`\"issuer\"`"),
+            "To whom a `\"private_key_jwt\"` statement is addressed. Providers that do not take the issuer yet, Microsoft Entra among them, want the address of the token endpoint.",
         ),
         key(
             "scopes",
@@ -176,7 +200,6 @@ pub(super) const PROVIDER: Table = Table {
             Default("`[\"login_hint\", \"ui_locales\", \"domain_hint\"]`"),
             "Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored. Names that the protocol owns are refused.",
         ),
-        key("client_key", "table", Later("use `client_secret`"), "A private key for `private_key_jwt`."),
     ],
 };
 
@@ -436,6 +459,10 @@ pub(super) const SECRET: Table = Table {
     intro: "",
     keys: &[key("file", "string", Default(""), ""), key("env", "string", Default(""), "")],
 };
+
+/// The table that says where a file is that is no secret.
+pub(super) const FILE: Table =
+    Table { header: "client_certificate", intro: "", keys: &[key("file", "path", Required, "")] };
 
 /// `[log]`
 pub(super) const LOG: Table = Table {

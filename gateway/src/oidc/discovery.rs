@@ -1,11 +1,12 @@
 //! The provider's metadata (OpenID Connect Discovery 1.0): what is kept of it and what is refused.
 //! The issuer is compared byte for byte, always; where the document was found does not matter (requirement SI-21).
 
+use serde_json::Map;
 use url::Url;
 
 use crate::oidc::http::{self, CallError, HttpClient};
 use crate::oidc::json::{self, JsonError};
-use crate::oidc::settings::{Algorithm, Settings};
+use crate::oidc::settings::{Algorithm, ClientAuthentication, Settings};
 
 /// What the gateway keeps of the metadata.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +74,22 @@ fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError>
         text.map(|text| endpoint(name, text, &settings.metadata_url)).transpose()
     };
     let required = |name| optional(name)?.ok_or(MetadataError::Json(JsonError::Missing(name)));
+    // Where the gateway shows a certificate, it may have to go elsewhere (RFC 8705, section 5).
+    let aliases = match (&settings.authentication, members.get("mtls_endpoint_aliases")) {
+        (ClientAuthentication::TlsClient(_), Some(aliases)) => {
+            aliases.as_object().ok_or(JsonError::WrongType("mtls_endpoint_aliases"))?
+        }
+        _ => &Map::new(),
+    };
+    let authenticated = |name| match json::optional_text(aliases, name)? {
+        Some(text) => endpoint(name, text, &settings.metadata_url).map(Some),
+        None => optional(name),
+    };
     Ok(Metadata {
         authorization_endpoint: required("authorization_endpoint")?,
-        token_endpoint: required("token_endpoint")?,
+        token_endpoint: authenticated("token_endpoint")?.ok_or(JsonError::Missing("token_endpoint"))?,
         jwks_uri: required("jwks_uri")?,
-        revocation_endpoint: optional("revocation_endpoint")?,
+        revocation_endpoint: authenticated("revocation_endpoint")?,
         end_session_endpoint: optional("end_session_endpoint")?,
         sends_issuer: members.get("authorization_response_iss_parameter_supported") == Some(&true.into()),
         prompts: json::optional_texts(&members, "prompt_values_supported")?,
@@ -197,6 +209,26 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_client_that_shows_a_certificate_goes_where_certificates_are_taken() {
+        use crate::oidc::client::certificate::tests::Authority;
+        let mut document = document();
+        document["revocation_endpoint"] = "http://localhost:3002/revoke".into();
+        document["mtls_endpoint_aliases"] = json!({"token_endpoint": "http://localhost:3009/token"});
+        assert_eq!(read_value(&document).expect("sound").token_endpoint.port(), Some(3002));
+        let authentication = ClientAuthentication::TlsClient(Authority::new().client());
+        let settings = Settings { authentication, ..testing::settings("http://localhost:3002") };
+        let metadata = read(document.to_string().as_bytes(), &settings).expect("sound");
+        assert_eq!(metadata.token_endpoint.port(), Some(3009));
+        let revocation = metadata.revocation_endpoint.expect("there is one");
+        assert_eq!(revocation.port(), Some(3002), "without an alias the endpoint is the ordinary one");
+        document["mtls_endpoint_aliases"]["token_endpoint"] = "http://login.example/token".into();
+        let refused = read(document.to_string().as_bytes(), &settings).expect_err("plain http");
+        assert!(matches!(refused, MetadataError::Endpoint("token_endpoint")));
+        document["mtls_endpoint_aliases"] = json!([]);
+        assert!(read(document.to_string().as_bytes(), &settings).is_err());
     }
 
     #[test]

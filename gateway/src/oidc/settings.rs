@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::oidc::client::assertion::Assertions;
+use crate::oidc::client::certificate::ClientCertificate;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -17,7 +19,7 @@ pub struct Settings {
     pub metadata_url: Url,
     /// The client identifier of the registration.
     pub client_id: String,
-    /// How the gateway proves to the token endpoint that it is that client.
+    /// How the gateway proves that it is that client, to every endpoint that asks.
     pub authentication: ClientAuthentication,
     /// Scopes asked for at every sign-in; `openid` is always among them.
     pub scopes: ScopeSet,
@@ -39,13 +41,17 @@ pub struct Settings {
     pub post_logout_redirect_uri: Url,
 }
 
-/// Client authentication at the token endpoint: by configuration, never guessed.
+/// Client authentication: by configuration, never guessed.
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication {
     /// HTTP Basic with form-encoded identifier and secret (RFC 6749, section 2.3.1).
     SecretBasic(Secret<String>),
     /// The secret in the request's body.
     SecretPost(Secret<String>),
+    /// `private_key_jwt`: an assertion signed for each request (RFC 7523).
+    PrivateKeyJwt(Arc<Assertions>),
+    /// `tls_client_auth`: the certificate of the connection (RFC 8705).
+    TlsClient(ClientCertificate),
     /// A public client: PKCE alone.
     None,
 }

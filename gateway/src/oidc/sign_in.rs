@@ -7,13 +7,12 @@ mod request;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::oidc::ask::is_about_sign_in;
 use crate::oidc::callback::{Answer, loggable};
 use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError, Unverified};
-use crate::oidc::token_endpoint::{self, AnswerError, Granted};
+use crate::oidc::token_endpoint::{AnswerError, Granted};
 use crate::oidc::{Provider, broken_off};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -121,7 +120,7 @@ impl Provider {
                 reject(reason, said, attempt)
             },
         )?;
-        let granted = self.redeem(&metadata.token_endpoint, attempt, code).await?;
+        let granted = self.redeem(&metadata, attempt, code).await?;
         let (id_token, claims) = self.verify_sign_in(&metadata, attempt, code, &granted).await?;
         let identity = self.identity(attempt, &granted, claims);
         tracing::info!(
@@ -139,7 +138,7 @@ impl Provider {
     /// Spends the code. Once: whatever goes wrong, it is never sent again (RFC 6749, section 4.1.2).
     async fn redeem(
         &self,
-        url: &Url,
+        metadata: &Metadata,
         attempt: &LoginAttempt,
         code: &Secret<String>,
     ) -> Result<Granted, Stop> {
@@ -151,7 +150,7 @@ impl Provider {
         ];
         // One access token has one audience; those of the others are got when a route asks for them.
         parameters.extend(self.settings.resources.first().map(|resource| ("resource", resource.as_str())));
-        let answer = token_endpoint::ask(&self.client, &self.settings, url, &parameters).await;
+        let answer = self.ask_for_tokens(metadata, &parameters).await;
         answer.map_err(|error| judgement::of_exchange(error, attempt))
     }
 

@@ -13,6 +13,7 @@ use crate::endpoints;
 use crate::files::{self, Files};
 use crate::live::Live;
 use crate::oidc::Provider;
+use crate::oidc::client::public_jwks;
 use crate::oidc::settings::ResponseMode;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
@@ -51,6 +52,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
     let routes =
         RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
     let cookies = Cookies::on(&config.public_url, form_post);
+    let public_jwks = public_jwks(&config.provider);
     let provider = Provider::new(config.provider, clock.clone(), control.handle().clone())?;
     if !config.public_url.is_secure() {
         tracing::warn!(
@@ -80,6 +82,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         shown_claims,
         token_specs: config.tokens,
         seal,
+        public_jwks,
         provider,
     })
 }
