@@ -4,6 +4,7 @@ mod client;
 mod issuer;
 mod keys;
 mod parameters;
+mod request;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(super) fn read(
     let response_mode = response_mode(&section, public_url);
     let algorithms = algorithms(&section);
     let pass_parameters = parameters::pass_parameters(&section);
+    let request = request::read(&section);
+    let resources = request::resources(&section);
     let own = |path: &str| public_url.and_then(|origin| Url::parse(&origin.url(path)).ok());
     let settings = Settings {
         issuer: issuer.map(|issuer| Arc::from(issuer.value))?,
@@ -48,11 +51,12 @@ pub(super) fn read(
         client_id: client_id?,
         authentication: authentication?,
         scopes: scopes?,
-        resources: Vec::new(),
+        resources: resources?,
         response_mode: response_mode?,
         algorithms: algorithms?,
         tenants: tenants?,
         pass_parameters: pass_parameters?,
+        request: request?,
         redirect_uri: own("/auth/callback")?,
         post_logout_redirect_uri: own("/auth/signed-out")?,
     };

@@ -43,10 +43,12 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let known = routes::Known { upstreams: &upstreams, tokens: &tokens, secret_files: &secret_files, around };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
     let log = log::read(top);
+    let own_resources = provider.as_ref().map_or(&[][..], |provider| &provider.settings.resources);
+    let resources = tokens::resources_of_sign_in(own_resources, &tokens);
     Some(Config {
         public_url: public_url?,
         listen: listen?,
-        provider: oidc::Settings { resources: tokens::resources_of_sign_in(&tokens), ..provider?.settings },
+        provider: oidc::Settings { resources, ..provider?.settings },
         session: session?.settings,
         upstreams: upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         files,

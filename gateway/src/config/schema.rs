@@ -200,6 +200,54 @@ pub(super) const PROVIDER: Table = Table {
             Default("`[\"login_hint\", \"ui_locales\", \"domain_hint\"]`"),
             "Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored. Names that the protocol owns are refused.",
         ),
+        key(
+            "extra_parameters",
+            "table of strings",
+            Default("none"),
+            "Parameters that every request for a sign-in carries, such as `{ domain_hint = \"contoso.example\", ui_locales = \"de\" }`. Where `pass_parameters` names one too, a link's value takes the place of this one. Parameters of the protocol and those with a key here are refused; `audience` is allowed.",
+        ),
+        key(
+            "resources",
+            "list of URIs",
+            Default("`[]`"),
+            "APIs that every sign-in names by `resource` (RFC 8707), before those of the `\"user\"` tokens, which are added by themselves. The access token that comes with a sign-in is for the first.",
+        ),
+        key(
+            "acr_values",
+            "list of strings",
+            Default("`[]`: the provider decides"),
+            "How people may prove who they are, the best way first, in the provider's own words. A sign-in whose ID token says another `acr`, or none, is refused with 403.",
+        ),
+        key(
+            "acr_required",
+            "`true` or `false`",
+            Default("`true`"),
+            "With `acr_values`: whether a sign-in in another way is refused. `false` only expresses a wish.",
+        ),
+        key(
+            "max_age",
+            "duration, up to a year",
+            Default("none"),
+            "The longest time ago that people may have proved to the provider who they are; it asks them again then. A sign-in whose ID token says longer ago (`auth_time`), or does not say, is refused with 403. `\"0s\"` asks every time.",
+        ),
+        key(
+            "prompt",
+            "`\"login\"`, `\"consent\"` or `\"select_account\"`",
+            Default("none: the provider decides"),
+            "A page that the provider shows at every sign-in. (A link to `/auth/sign-in?prompt=none` signs in without any page, or not at all.)",
+        ),
+        key(
+            "claims",
+            "table, or string of JSON",
+            Default("none"),
+            "The `claims` parameter (OpenID Connect Core 1.0, section 5.5), such as `{ id_token = { auth_time = { essential = true } } }`. A table cannot say `null`; `{}` means the same.",
+        ),
+        key(
+            "par",
+            "`\"auto\"`, `\"always\"` or `\"never\"`",
+            Default("`\"auto\"`"),
+            "Whether requests for a sign-in are pushed to the provider directly (RFC 9126), so that browsers neither see nor change them. `\"auto\"`: where its metadata requires it. There is no falling back: if pushing fails, the sign-in does.",
+        ),
     ],
 };
 

@@ -73,9 +73,10 @@ pub(super) fn read(top: &Section<'_>, client: Option<&ClientAuthentication>) -> 
     tables.iter().zip(specs).map(found).collect()
 }
 
-/// The APIs that a sign-in names, so that its refresh token is good for them (RFC 8707, section 2.1).
-pub(super) fn resources_of_sign_in(tokens: &[Found]) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
+/// The APIs that a sign-in names, so that its refresh token is good for them (RFC 8707, section 2.1): first `own`, those
+/// of the provider's section.
+pub(super) fn resources_of_sign_in(own: &[String], tokens: &[Found]) -> Vec<String> {
+    let mut all = own.to_vec();
     let by_refresh = |spec: &&Arc<TokenSpec>| matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient);
     for spec in tokens.iter().filter_map(|token| token.spec.as_ref()).filter(by_refresh) {
         let new =
@@ -145,7 +146,7 @@ fn resources(section: &Section<'_>) -> Option<Vec<String>> {
 }
 
 /// An absolute URI without a fragment (RFC 8707, section 2).
-fn is_resource(section: &Section<'_>, text: &Text<'_>) -> bool {
+pub(super) fn is_resource(section: &Section<'_>, text: &Text<'_>) -> bool {
     let uri = Url::parse(text.value).ok().filter(|uri| uri.fragment().is_none());
     let is_good = uri.is_some() && !is_placeholder(text.value) && !text.value.contains(['<', '>', ' ']);
     if !is_good {

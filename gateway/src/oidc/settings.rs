@@ -1,6 +1,7 @@
 //! What the gateway must know of one identity provider: the resolved `[provider]` section.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub tenants: Vec<String>,
     /// Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored.
     pub pass_parameters: Vec<String>,
+    /// What every request for a sign-in says besides, and how it gets to the provider.
+    pub request: RequestSettings,
     /// `public_url` and `/auth/callback`.
     pub redirect_uri: Url,
     /// `public_url` and `/auth/signed-out`.
@@ -54,6 +57,37 @@ pub enum ClientAuthentication {
     TlsClient(ClientCertificate),
     /// A public client: PKCE alone.
     None,
+}
+
+/// What the configuration adds to every authorization request.
+#[derive(Clone, Debug, Default)]
+pub struct RequestSettings {
+    /// Whether it goes to the provider directly, and not through the browser.
+    pub par: Pushing,
+    /// How people may prove who they are, the best way first; nothing to leave that to the provider.
+    pub acr_values: Vec<String>,
+    /// Whether a sign-in in another way is refused.
+    pub acr_required: bool,
+    /// How long ago they may have proved it.
+    pub max_age: Option<Duration>,
+    /// Which page the provider shows in any case.
+    pub prompt: Option<String>,
+    /// The `claims` parameter, a JSON object (OpenID Connect Core 1.0, section 5.5).
+    pub claims: Option<String>,
+    /// Fixed parameters. One that a link may pass on is what is said where the link says nothing.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// When authorization requests are pushed (RFC 9126).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pushing {
+    /// Where the provider requires it.
+    #[default]
+    Auto,
+    /// Always; a provider that cannot take them is not used.
+    Always,
+    /// Never; a provider that requires them is not used.
+    Never,
 }
 
 /// `response_mode` of the authorization request.
