@@ -3,6 +3,7 @@
 
 pub mod callback;
 mod choice;
+pub mod jwks;
 mod onward;
 mod posted;
 pub mod session;
@@ -50,6 +51,7 @@ pub async fn answer(
         Endpoint::Continue => Ok(onward::step(&inbound)),
         Endpoint::Session => session::answer(live, &inbound, &permit),
         Endpoint::Sessions => sessions::answer(live, inbound, &permit, record).await,
+        Endpoint::Jwks => Ok(jwks::answer(live)),
         Endpoint::Unknown => Err(Stop::refused(Reason::NoRoute)),
     }
 }
@@ -90,6 +92,7 @@ pub fn routes(providers: &[Settings]) -> Vec<Arc<Route>> {
         (SIGNED_OUT, &["GET", "HEAD"], Csrf::Exempt, Endpoint::SignedOut),
         ("/auth/session", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Session),
         (OWN_PAGE, &["GET", "HEAD", "POST"], Csrf::Origin, Endpoint::Sessions),
+        ("/auth/jwks", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Jwks),
     ]
     .into_iter()
     .map(|(path, methods, csrf, endpoint)| {

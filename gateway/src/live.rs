@@ -48,6 +48,8 @@ pub struct Live {
     pub token_specs: Vec<Arc<TokenSpec>>,
     /// Encrypts sign-in attempts for their browser.
     pub seal: Seal,
+    /// The keys that the gateway signs with, as it publishes them.
+    pub public_jwks: serde_json::Value,
     /// Who signs people in.
     pub providers: Arc<Providers>,
     /// Access tokens for routes.

@@ -6,6 +6,7 @@
 
 mod ask;
 pub mod callback;
+pub mod client;
 mod discovery;
 mod grants;
 mod http;
@@ -98,7 +99,11 @@ impl Provider {
         if !http::is_acceptable(&settings.metadata_url) {
             return Err(SetupError::MetadataUrl);
         }
-        let client = http::HttpClient::new()?;
+        let certificate = match &settings.authentication {
+            settings::ClientAuthentication::TlsClient(certificate) => Some(certificate),
+            _ => None,
+        };
+        let client = http::HttpClient::new(certificate)?;
         let known = keeper::Known::new(clock.clone());
         Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new() }))
     }

@@ -112,13 +112,17 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::BadIdToken
         | Reason::SignInLoop
         | Reason::ClientGone => StatusCode::BAD_REQUEST,
-        Reason::NoSession | Reason::SessionOver | Reason::OtherProvider | Reason::ConsentRequired => {
-            StatusCode::UNAUTHORIZED
-        }
+        Reason::NoSession
+        | Reason::SessionOver
+        | Reason::OtherProvider
+        | Reason::ConsentRequired
+        | Reason::NobodySignedIn => StatusCode::UNAUTHORIZED,
         Reason::CsrfHeaderMissing
         | Reason::CrossSite
         | Reason::RuleNotMet
         | Reason::ScopeNotGranted
+        | Reason::AcrNotMet
+        | Reason::AuthenticationTooOld
         | Reason::TenantNotAllowed => StatusCode::FORBIDDEN,
         Reason::NoRoute | Reason::NoFile | Reason::NoSuchSession => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -108,6 +108,8 @@ pub enum Endpoint {
     Session,
     /// `/auth/sessions`
     Sessions,
+    /// `/auth/jwks`
+    Jwks,
     /// Anything else below `/auth`: there is nothing.
     Unknown,
 }

@@ -30,7 +30,8 @@ const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3003);
 const MOST_WORKERS: usize = 1024;
 /// Whoever has it can sign everybody out, so it is made by a machine.
-const ADMIN_TOKEN: Wanted = Wanted { shortest: 32, where_from: "make one with: openssl rand -base64 32" };
+const ADMIN_TOKEN: Wanted =
+    Wanted { lines: false, shortest: 32, where_from: "make one with: openssl rand -base64 32" };
 
 /// What `[listen]` says, and the file that must not be served.
 pub(super) struct Found {

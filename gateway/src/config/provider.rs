@@ -2,7 +2,9 @@
 
 mod client;
 mod issuer;
+mod keys;
 mod parameters;
+mod request;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,10 +20,10 @@ use super::raw::Section;
 use super::secrets::Surroundings;
 use super::{check, suggest};
 
-/// What `[provider]` says, and the file its secret came from.
+/// What `[provider]` says, and the files that its secrets came from.
 pub(super) struct Found {
     pub(super) settings: Settings,
-    pub(super) secret_file: Option<PathBuf>,
+    pub(super) secret_files: Vec<PathBuf>,
 }
 
 /// Reads `[provider]` or `[providers.NAME]`, for the given name, label and path of the callback. `public_url` is missing
@@ -32,7 +34,7 @@ pub(super) fn read(
     public_url: Option<&Origin>,
     around: &Surroundings<'_>,
 ) -> Option<Found> {
-    let (authentication, secret_file) = client::authentication(section, around);
+    let (authentication, secret_files) = client::authentication(section, around);
     let tenants = tenants(section);
     let issuer = issuer::issuer(section, tenants.as_deref());
     let metadata_url = issuer::metadata_url(section, issuer.as_ref());
@@ -41,6 +43,8 @@ pub(super) fn read(
     let response_mode = response_mode(section, public_url);
     let algorithms = algorithms(section);
     let pass_parameters = parameters::pass_parameters(section);
+    let request = request::read(section);
+    let resources = request::resources(section);
     let own = |path: &str| public_url.and_then(|origin| Url::parse(&origin.url(path)).ok());
     let settings = Settings {
         name: name.into(),
@@ -50,15 +54,16 @@ pub(super) fn read(
         client_id: client_id?,
         authentication: authentication?,
         scopes: scopes?,
-        resources: Vec::new(),
+        resources: resources?,
         response_mode: response_mode?,
         algorithms: algorithms?,
         tenants: tenants?,
         pass_parameters: pass_parameters?,
+        request: request?,
         redirect_uri: own(callback)?,
         post_logout_redirect_uri: own("/auth/signed-out")?,
     };
-    Some(Found { settings, secret_file })
+    Some(Found { settings, secret_files })
 }
 
 fn scopes(section: &Section<'_>) -> Option<ScopeSet> {

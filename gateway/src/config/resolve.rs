@@ -36,7 +36,8 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let tokens = tokens::read(top, &providers);
     let secret_files: Vec<_> = providers
         .iter()
-        .filter_map(|provider| provider.found.as_ref()?.secret_file.clone())
+        .filter_map(|provider| provider.found.as_ref())
+        .flat_map(|found| found.secret_files.iter().cloned())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
         .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
         .collect();
@@ -55,8 +56,9 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         providers: providers
             .into_iter()
             .map(|provider| {
-                let resources = tokens::resources_of_sign_in(&tokens, &provider.name);
-                Some(oidc::Settings { resources, ..provider.found?.settings })
+                let settings = provider.found?.settings;
+                let resources = tokens::resources_of_sign_in(&settings, &tokens);
+                Some(oidc::Settings { resources, ..settings })
             })
             .collect::<Option<_>>()?,
         session: session?.settings,

@@ -165,9 +165,33 @@ pub(super) const PROVIDER: Table = Table {
         ),
         key(
             "client_authentication",
-            "`\"client_secret_basic\"`, `\"client_secret_post\"` or `\"none\"`",
+            "`\"client_secret_basic\"`, `\"client_secret_post\"`, `\"private_key_jwt\"`, `\"tls_client_auth\"` or `\"none\"`",
             Default("`\"client_secret_basic\"`; required without `client_secret`"),
-            "How the gateway proves at the token endpoint who it is. `\"none\"` is a public client, protected by PKCE alone.",
+            "How the gateway proves to the provider who it is; never guessed. `\"private_key_jwt\"` signs a statement for each request with `client_key`; register `public_url` with `/auth/jwks` as the address of the keys. `\"tls_client_auth\"` shows `client_certificate` when it connects, to the `mtls_endpoint_aliases` of the metadata where there are any; whether the provider knows it by its authority or by itself (`self_signed_tls_client_auth`) is settled at the registration. `\"none\"` is a public client, protected by PKCE alone.",
+        ),
+        key(
+            "client_key",
+            "secret, or list of secrets",
+            Default("none; required for `\"private_key_jwt\"` and `\"tls_client_auth\"`"),
+            "A private key in PEM form (PKCS#8, SEC 1 or PKCS#1), not encrypted: RSA of at least 2048 bits, P-256, P-384 or Ed25519. `{ file = \"…\" }` or `{ env = \"NAME\" }`. Of a list the first signs and all are published at `/auth/jwks`: to replace a key, add the new one behind the old one, change places when the provider has fetched it (the keys may be kept for five minutes), and then remove the old one.",
+        ),
+        key(
+            "client_key_algorithm",
+            "`\"RS256\"` or `\"PS256\"`",
+            Default("`\"RS256\"`"),
+            "What RSA keys sign with. Every other kind of key has one algorithm: ES256, ES384, EdDSA.",
+        ),
+        key(
+            "client_certificate",
+            "`{ file = \"…\" }`",
+            Default("none; required for `\"tls_client_auth\"`"),
+            "The certificate of `client_key` in PEM form, followed by its chain. With `\"private_key_jwt\"` its thumbprint goes along (`x5t#S256`), by which Microsoft Entra knows the key.",
+        ),
+        key(
+            "client_assertion_audience",
+            "`\"issuer\"` or `\"token_endpoint\"`",
+            Default("`\"issuer\"`"),
+            "To whom a `\"private_key_jwt\"` statement is addressed. Providers that do not take the issuer yet, Microsoft Entra among them, want the address of the token endpoint.",
         ),
         key(
             "scopes",
@@ -199,7 +223,54 @@ pub(super) const PROVIDER: Table = Table {
             Default("`[\"login_hint\", \"ui_locales\", \"domain_hint\"]`"),
             "Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored. Names that the protocol owns are refused.",
         ),
-        key("client_key", "table", Later("use `client_secret`"), "A private key for `private_key_jwt`."),
+        key(
+            "extra_parameters",
+            "table of strings",
+            Default("none"),
+            "Parameters that every request for a sign-in carries, such as `{ domain_hint = \"contoso.example\", ui_locales = \"de\" }`. Where `pass_parameters` names one too, a link's value takes the place of this one. Parameters of the protocol and those with a key here are refused; `audience` is allowed.",
+        ),
+        key(
+            "resources",
+            "list of URIs",
+            Default("`[]`"),
+            "APIs that every sign-in names by `resource` (RFC 8707), before those of the `\"user\"` tokens, which are added by themselves. The access token that comes with a sign-in is for the first.",
+        ),
+        key(
+            "acr_values",
+            "list of strings",
+            Default("`[]`: the provider decides"),
+            "How people may prove who they are, the best way first, in the provider's own words. A sign-in whose ID token says another `acr`, or none, is refused with 403.",
+        ),
+        key(
+            "acr_required",
+            "`true` or `false`",
+            Default("`true`"),
+            "With `acr_values`: whether a sign-in in another way is refused. `false` only expresses a wish.",
+        ),
+        key(
+            "max_age",
+            "duration, up to a year",
+            Default("none"),
+            "The longest time ago that people may have proved to the provider who they are; it asks them again then. A sign-in whose ID token says longer ago (`auth_time`), or does not say, is refused with 403. `\"0s\"` asks every time.",
+        ),
+        key(
+            "prompt",
+            "`\"login\"`, `\"consent\"` or `\"select_account\"`",
+            Default("none: the provider decides"),
+            "A page that the provider shows at every sign-in. (A link to `/auth/sign-in?prompt=none` signs in without any page, or not at all.)",
+        ),
+        key(
+            "claims",
+            "table, or string of JSON",
+            Default("none"),
+            "The `claims` parameter (OpenID Connect Core 1.0, section 5.5), such as `{ id_token = { auth_time = { essential = true } } }`. A table cannot say `null`; `{}` means the same.",
+        ),
+        key(
+            "par",
+            "`\"auto\"`, `\"always\"` or `\"never\"`",
+            Default("`\"auto\"`"),
+            "Whether requests for a sign-in are pushed to the provider directly (RFC 9126), so that browsers neither see nor change them. `\"auto\"`: where its metadata requires it. There is no falling back: if pushing fails, the sign-in does.",
+        ),
     ],
 };
 
@@ -483,6 +554,10 @@ pub(super) const SECRET: Table = Table {
     intro: "",
     keys: &[key("file", "string", Default(""), ""), key("env", "string", Default(""), "")],
 };
+
+/// The table that says where a file is that is no secret.
+pub(super) const FILE: Table =
+    Table { header: "client_certificate", intro: "", keys: &[key("file", "path", Required, "")] };
 
 /// `[log]`
 pub(super) const LOG: Table = Table {

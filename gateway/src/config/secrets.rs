@@ -14,6 +14,8 @@ use super::schema;
 
 /// What is asked of a secret.
 pub(super) struct Wanted {
+    /// Whether it is a text of many lines, as PEM is; otherwise it is one line.
+    pub(super) lines: bool,
     /// Shorter ones can be guessed.
     pub(super) shortest: usize,
     /// What to do for want of one.
@@ -21,8 +23,11 @@ pub(super) struct Wanted {
 }
 
 /// The secret of a registration; every provider makes longer ones.
-pub(super) const CLIENT_SECRET: Wanted =
-    Wanted { shortest: 16, where_from: "copy the client secret that the provider showed at registration" };
+pub(super) const CLIENT_SECRET: Wanted = Wanted {
+    lines: false,
+    shortest: 16,
+    where_from: "copy the client secret that the provider showed at registration",
+};
 /// Longer than any secret; a file of this size is the wrong file.
 const LONGEST: usize = 64 * 1024;
 
@@ -127,6 +132,7 @@ fn from_file(
     };
     let line = whole.strip_suffix('\n').unwrap_or(whole);
     let line = line.strip_suffix('\r').unwrap_or(line);
+    let line = if wanted.lines { whole.trim() } else { line };
     let secret = checked(report, file, line, wanted, "the secret's file")?;
     Some(Found { secret, file: Some(path) })
 }
@@ -179,7 +185,8 @@ fn checked(
     wanted: &Wanted,
     holder: &str,
 ) -> Option<Secret<String>> {
-    let Wanted { shortest, where_from } = *wanted;
+    let Wanted { lines, shortest, where_from } = *wanted;
+    let is_odd = |c: char| c.is_control() && !(lines && matches!(c, '\n' | '\r'));
     let refuse = |message: String, help: &str| {
         report.problem(&source.place, message, help);
         None
@@ -191,10 +198,11 @@ fn checked(
             format!("{holder} holds more than {LONGEST} bytes"),
             "it should hold the secret and nothing else",
         )
-    } else if secret.chars().any(char::is_control) || secret.trim() != secret {
+    } else if secret.chars().any(is_odd) || secret.trim() != secret {
+        let breaks = if lines { "" } else { "line breaks, " };
         refuse(
-            format!("{holder} holds line breaks, control characters or spaces around the secret"),
-            "it should hold the secret on one line and nothing else",
+            format!("{holder} holds {breaks}control characters or spaces around the secret"),
+            if lines { where_from } else { "it should hold the secret on one line and nothing else" },
         )
     } else if is_placeholder(secret) {
         refuse(format!("{holder} holds a placeholder, not a secret"), where_from)

@@ -10,6 +10,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::oidc::client::key::tests::pem;
+use crate::oidc::settings::Algorithm;
+
 use super::resolve::resolve;
 use super::secrets::Surroundings;
 use super::{Config, Problems};
@@ -21,6 +24,7 @@ impl Folder {
     pub(super) fn new() -> Self {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         folder.write("client.secret", "a8Q~k2V9xT4mZ7pL1nB6\n");
+        folder.write("client.key", pem(Algorithm::ES256));
         std::fs::create_dir(folder.path().join("web")).expect("a folder");
         folder.write("web/index.html", "<!doctype html>");
         folder
@@ -52,6 +56,7 @@ fn env(name: &str) -> Option<OsString> {
         "GOOD_SECRET" => Some("Zp4vR8sK1wQ6yH3tN9cD".into()),
         "EMPTY" => Some("".into()),
         "SHORT" => Some("Zp4vR8sK".into()),
+        "LONG" => Some("Zp4vR8sK1wQ6yH3tN9cD".repeat(4).into()),
         "SAMPLE" => Some("Enter_the_Client_Secret_Here".into()),
         _ => None,
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 use url::Url;
 
-use crate::oidc::settings::ClientAuthentication;
+use crate::oidc::settings::{ClientAuthentication, Settings};
 use crate::routing::RouteProvider;
 use crate::scope::ScopeSet;
 use crate::session::{TokenKind, TokenSpec};
@@ -75,11 +75,12 @@ pub(super) fn read(top: &Section<'_>, known: &[Named]) -> Vec<Found> {
     tables.iter().zip(specs).map(found).collect()
 }
 
-/// The APIs that a sign-in names, so that its refresh token is good for them (RFC 8707, section 2.1).
-pub(super) fn resources_of_sign_in(tokens: &[Found], provider: &str) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
+/// The APIs that a sign-in names, so that its refresh token is good for them (RFC 8707, section 2.1): first those of the
+/// provider's own section.
+pub(super) fn resources_of_sign_in(provider: &Settings, tokens: &[Found]) -> Vec<String> {
+    let mut all = provider.resources.clone();
     let by_refresh = |spec: &&Arc<TokenSpec>| {
-        let is_theirs = spec.provider.as_deref().is_none_or(|name| name == provider);
+        let is_theirs = spec.provider.as_ref().is_none_or(|name| *name == provider.name);
         is_theirs && matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient)
     };
     for spec in tokens.iter().filter_map(|token| token.spec.as_ref()).filter(by_refresh) {
@@ -165,7 +166,7 @@ fn resources(section: &Section<'_>) -> Option<Vec<String>> {
 }
 
 /// An absolute URI without a fragment (RFC 8707, section 2).
-fn is_resource(section: &Section<'_>, text: &Text<'_>) -> bool {
+pub(super) fn is_resource(section: &Section<'_>, text: &Text<'_>) -> bool {
     let uri = Url::parse(text.value).ok().filter(|uri| uri.fragment().is_none());
     let is_good = uri.is_some() && !is_placeholder(text.value) && !text.value.contains(['<', '>', ' ']);
     if !is_good {

@@ -51,7 +51,14 @@ pub async fn answer(
         return Err(try_again(Reason::WrongIssuer));
     };
     // An attempt that began with another provider is refused in there (requirement CB-05).
-    let signed_in = provider.finish(attempt, answer, &live.token_specs).await?;
+    let signed_in = match provider.finish(attempt, answer, &live.token_specs).await {
+        // Nobody was asked anything, so nobody is told anything: one round, and whoever is signed in here stays so.
+        Err(Stop::Refused(Refusal { reason: Reason::NobodySignedIn, .. })) => {
+            record.reason = Some(Reason::NobodySignedIn);
+            return Ok(respond::go_to(&return_to));
+        }
+        finished => finished?,
+    };
     // Signing in over a session ends it: its cookie may be known to somebody else (requirement SI-14).
     let known = permit.caller().session().map(|session| session.key());
     let old: Vec<_> = known.into_iter().chain(previous.filter(|key| known != Some(*key))).collect();

@@ -32,7 +32,7 @@ const MAX_ROUNDS: u8 = 2;
 /// The tag of the cookie that counts rounds.
 pub(super) const ROUNDS: &str = "rounds";
 
-/// A person asked to sign in or up. Frames, prefetches and scripts are told the address instead (requirement SI-12).
+/// A person asked to sign in or up, or a page asked whether somebody is signed in at the provider (`prompt=none`). Frames, prefetches and scripts are told the address instead (requirement SI-12).
 pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Result<Response<Body>, Stop> {
     let return_to = ReturnTo::or_home(parameter(inbound, "return_to").as_deref());
     let token = parameter(inbound, "token").and_then(|name| live.token(&name));
@@ -54,6 +54,8 @@ pub async fn requested(live: &Live, inbound: &Inbound, purpose: Purpose) -> Resu
     else {
         return Ok(choice::page(live, inbound));
     };
+    let is_silent = purpose == Purpose::SignIn && parameter(inbound, "prompt").is_some_and(|it| it == "none");
+    let purpose = if is_silent { Purpose::Silent } else { purpose };
     let want = Want { return_to, extra_scopes: token.map(|spec| spec.scopes.clone()), purpose, parameters };
     begin(live, provider, inbound, want).await
 }

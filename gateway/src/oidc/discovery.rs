@@ -1,11 +1,12 @@
 //! The provider's metadata (OpenID Connect Discovery 1.0): what is kept of it and what is refused.
 //! The issuer is compared byte for byte, always; where the document was found does not matter (requirement SI-21).
 
+use serde_json::Map;
 use url::Url;
 
 use crate::oidc::http::{self, CallError, HttpClient};
 use crate::oidc::json::{self, JsonError};
-use crate::oidc::settings::{Algorithm, Settings};
+use crate::oidc::settings::{Algorithm, ClientAuthentication, Pushing, Settings};
 
 /// What the gateway keeps of the metadata.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub(super) struct Metadata {
     pub(super) jwks_uri: Url,
     pub(super) revocation_endpoint: Option<Url>,
     pub(super) end_session_endpoint: Option<Url>,
+    /// Where authorization requests are pushed, if they are (RFC 9126).
+    pub(super) push_to: Option<Url>,
     /// Whether every answer of the authorization endpoint carries `iss` (RFC 9207, section 3).
     pub(super) sends_issuer: bool,
     /// Values of `prompt` that the provider takes (Initiating User Registration via OpenID Connect 1.0, section 4).
@@ -46,6 +49,14 @@ pub(super) enum MetadataError {
     /// An endpoint that must not be called.
     #[error("its {0} must be an https address (http only on this machine) without user name and fragment")]
     Endpoint(&'static str),
+    /// The provider takes pushed requests only, and the configuration forbids them.
+    #[error(
+        "the provider requires pushed authorization requests, but the configuration says par = \"never\""
+    )]
+    PushRequired,
+    /// Requests should be pushed, and there is no place for it.
+    #[error("requests should be pushed, but it names no pushed_authorization_request_endpoint")]
+    NoPushEndpoint,
     /// Nothing in common between the configuration and the document.
     #[error("the provider signs ID tokens with none of the accepted algorithms")]
     Algorithms,
@@ -73,12 +84,28 @@ fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError>
         text.map(|text| endpoint(name, text, &settings.metadata_url)).transpose()
     };
     let required = |name| optional(name)?.ok_or(MetadataError::Json(JsonError::Missing(name)));
+    // Where the gateway shows a certificate, it may have to go elsewhere (RFC 8705, section 5).
+    let aliases = match (&settings.authentication, members.get("mtls_endpoint_aliases")) {
+        (ClientAuthentication::TlsClient(_), Some(aliases)) => {
+            aliases.as_object().ok_or(JsonError::WrongType("mtls_endpoint_aliases"))?
+        }
+        _ => &Map::new(),
+    };
+    let authenticated = |name| match json::optional_text(aliases, name)? {
+        Some(text) => endpoint(name, text, &settings.metadata_url).map(Some),
+        None => optional(name),
+    };
     Ok(Metadata {
         authorization_endpoint: required("authorization_endpoint")?,
-        token_endpoint: required("token_endpoint")?,
+        token_endpoint: authenticated("token_endpoint")?.ok_or(JsonError::Missing("token_endpoint"))?,
         jwks_uri: required("jwks_uri")?,
-        revocation_endpoint: optional("revocation_endpoint")?,
+        revocation_endpoint: authenticated("revocation_endpoint")?,
         end_session_endpoint: optional("end_session_endpoint")?,
+        push_to: push_to(
+            settings.request.par,
+            members.get("require_pushed_authorization_requests") == Some(&true.into()),
+            authenticated("pushed_authorization_request_endpoint")?,
+        )?,
         sends_issuer: members.get("authorization_response_iss_parameter_supported") == Some(&true.into()),
         prompts: json::optional_texts(&members, "prompt_values_supported")?,
         algorithms: algorithms(
@@ -86,6 +113,17 @@ fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError>
             settings,
         )?,
     })
+}
+
+/// Pushed or not: there is no falling back from one to the other (requirement SI-19).
+fn push_to(par: Pushing, is_required: bool, endpoint: Option<Url>) -> Result<Option<Url>, MetadataError> {
+    match (par, is_required) {
+        (Pushing::Never, true) => Err(MetadataError::PushRequired),
+        (Pushing::Never | Pushing::Auto, false) => Ok(None),
+        (Pushing::Always, _) | (Pushing::Auto, true) => {
+            endpoint.map(Some).ok_or(MetadataError::NoPushEndpoint)
+        }
+    }
 }
 
 /// An endpoint that may be called. Metadata that came by https cannot send secrets to a plain port of this machine.
@@ -197,6 +235,44 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_client_that_shows_a_certificate_goes_where_certificates_are_taken() {
+        use crate::oidc::client::certificate::tests::Authority;
+        let mut document = document();
+        document["revocation_endpoint"] = "http://localhost:3002/revoke".into();
+        document["mtls_endpoint_aliases"] = json!({"token_endpoint": "http://localhost:3009/token"});
+        assert_eq!(read_value(&document).expect("sound").token_endpoint.port(), Some(3002));
+        let authentication = ClientAuthentication::TlsClient(Authority::new().client());
+        let settings = Settings { authentication, ..testing::settings("http://localhost:3002") };
+        let metadata = read(document.to_string().as_bytes(), &settings).expect("sound");
+        assert_eq!(metadata.token_endpoint.port(), Some(3009));
+        let revocation = metadata.revocation_endpoint.expect("there is one");
+        assert_eq!(revocation.port(), Some(3002), "without an alias the endpoint is the ordinary one");
+        document["mtls_endpoint_aliases"]["token_endpoint"] = "http://login.example/token".into();
+        let refused = read(document.to_string().as_bytes(), &settings).expect_err("plain http");
+        assert!(matches!(refused, MetadataError::Endpoint("token_endpoint")));
+        document["mtls_endpoint_aliases"] = json!([]);
+        assert!(read(document.to_string().as_bytes(), &settings).is_err());
+    }
+
+    #[test]
+    fn requests_are_pushed_where_the_configuration_or_the_provider_wants_it() {
+        let endpoint = || Url::parse("http://localhost:3002/par").ok();
+        for (par, is_required, expected) in [
+            (Pushing::Auto, false, None),
+            (Pushing::Auto, true, endpoint()),
+            (Pushing::Always, false, endpoint()),
+            (Pushing::Always, true, endpoint()),
+            (Pushing::Never, false, None),
+        ] {
+            assert_eq!(push_to(par, is_required, endpoint()).expect("possible"), expected, "{par:?}");
+        }
+        assert!(matches!(push_to(Pushing::Never, true, endpoint()), Err(MetadataError::PushRequired)));
+        assert!(matches!(push_to(Pushing::Auto, true, None), Err(MetadataError::NoPushEndpoint)));
+        assert!(matches!(push_to(Pushing::Always, false, None), Err(MetadataError::NoPushEndpoint)));
+        assert_eq!(push_to(Pushing::Auto, false, None).expect("possible"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::oidc::Provider;
 use crate::oidc::ask::Ask;
-use crate::oidc::token_endpoint::{self, AnswerError, Denial, Granted, TokenError};
+use crate::oidc::token_endpoint::{AnswerError, Denial, Granted, TokenError};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::stop::{Fault, Reason, Whose};
@@ -139,7 +139,7 @@ impl Provider {
         let scope = ask.scopes.to_string();
         let mut parameters = parameters;
         ask.add_to(&mut parameters, &scope);
-        Ok(token_endpoint::ask(&self.client, &self.settings, &metadata.token_endpoint, &parameters).await)
+        Ok(self.ask_for_tokens(&metadata, &parameters).await)
     }
 
     fn access_token(&self, granted: &Granted, ask: &Ask<'_>) -> AccessToken {

@@ -14,9 +14,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use crate::oidc::client::certificate::ClientCertificate;
 use crate::origin;
 
 use resolver::Resolver;
@@ -89,12 +91,16 @@ pub(super) struct Reply {
 /// The client. Connections are not kept: calls are rare, and one that the provider closed meanwhile would make a
 /// call fail that must not be repeated (requirement CB-20).
 pub(super) struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    plain: Connections,
+    /// Shows the gateway's certificate, where there is one, to endpoints that the gateway authenticates to.
+    as_client: Connections,
 }
+
+type Connections = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 impl HttpClient {
     /// A client that trusts the certificates that the machine trusts.
-    pub(super) fn new() -> Result<Self, TlsError> {
+    pub(super) fn new(certificate: Option<&ClientCertificate>) -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         let (trusted, _) = roots.add_parsable_certificates(found.certs);
@@ -105,31 +111,35 @@ impl HttpClient {
                 "the machine trusts no certificate: only a provider on this machine can be reached",
             );
         }
+        Self::trusting(roots, certificate)
+    }
+
+    fn trusting(roots: RootCertStore, certificate: Option<&ClientCertificate>) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self { client })
+        let plain = connections(tls.clone());
+        let as_client = match certificate {
+            None => plain.clone(),
+            Some(certificate) => {
+                let resolver = Arc::new(SingleCertAndKey::from(certificate.certified_key()));
+                let mut tls = tls;
+                tls.client_auth_cert_resolver = resolver;
+                connections(tls)
+            }
+        };
+        Ok(Self { plain, as_client })
     }
 
     /// GETs a JSON document.
     pub(super) async fn get(&self, url: &Url) -> Result<Reply, CallError> {
         let request = Request::get(url.as_str()).body(Full::default()).map_err(CallError::Address)?;
-        self.call(url, request, TOTAL_LIMIT).await
+        self.call(&self.plain, url, request, TOTAL_LIMIT).await
     }
 
-    /// POSTs a form, once.
+    /// POSTs a form, once, to an endpoint that the gateway authenticates to.
     pub(super) async fn post(
         &self,
         url: &Url,
@@ -141,11 +151,12 @@ impl HttpClient {
         *request.headers_mut() = headers;
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, kind);
-        self.call(url, request, limit).await
+        self.call(&self.as_client, url, request, limit).await
     }
 
     async fn call(
         &self,
+        connections: &Connections,
         url: &Url,
         mut request: Request<Full<Bytes>>,
         limit: Duration,
@@ -156,37 +167,51 @@ impl HttpClient {
         }
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("gateway"));
-        match tokio::time::timeout(limit, self.exchange(&place, request)).await {
+        match tokio::time::timeout(limit, exchange(connections, &place, request)).await {
             Ok(reply) => reply,
             Err(_) => Err(CallError::Timeout(place)),
         }
     }
+}
 
-    async fn exchange(&self, place: &str, request: Request<Full<Bytes>>) -> Result<Reply, CallError> {
-        let answer = self.client.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                CallError::Connect(place.to_owned(), error)
-            } else {
-                CallError::Broken(place.to_owned(), error.into())
-            }
-        })?;
-        let status = answer.status();
-        if status.is_redirection() {
-            return Err(CallError::Redirect(place.to_owned(), status));
+fn connections(tls: ClientConfig) -> Connections {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
+}
+
+async fn exchange(
+    connections: &Connections,
+    place: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<Reply, CallError> {
+    let answer = connections.request(request).await.map_err(|error| {
+        if error.is_connect() {
+            CallError::Connect(place.to_owned(), error)
+        } else {
+            CallError::Broken(place.to_owned(), error.into())
         }
-        if status.is_success() && !is_plain_json(answer.headers()) {
-            return Err(CallError::NotJson(place.to_owned()));
-        }
-        let retry_after = retry_after(answer.headers());
-        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                CallError::TooLarge(place.to_owned())
-            } else {
-                CallError::Broken(place.to_owned(), error)
-            }
-        })?;
-        Ok(Reply { status, retry_after, body: body.to_bytes() })
+    })?;
+    let status = answer.status();
+    if status.is_redirection() {
+        return Err(CallError::Redirect(place.to_owned(), status));
     }
+    if status.is_success() && !is_plain_json(answer.headers()) {
+        return Err(CallError::NotJson(place.to_owned()));
+    }
+    let retry_after = retry_after(answer.headers());
+    let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            CallError::TooLarge(place.to_owned())
+        } else {
+            CallError::Broken(place.to_owned(), error)
+        }
+    })?;
+    Ok(Reply { status, retry_after, body: body.to_bytes() })
 }
 
 /// https, or http that does not leave this machine (requirement CF-02).
@@ -229,6 +254,7 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oidc::client::certificate::tests::Authority;
 
     fn headers(kind: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
@@ -270,6 +296,67 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    /// The certificates that a server got which asks for one but needs none.
+    async fn shown(client: &HttpClient, authority: &Authority, posts: bool) -> usize {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        let parse = |name: &str| CertificateDer::from_pem_slice(authority.pem(name).as_bytes()).expect("PEM");
+        let key = PrivateKeyDer::from_pem_slice(authority.pem("server.key").as_bytes()).expect("PEM");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let roots = Arc::new(trusting(authority));
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+        let verifier = verifier.allow_unauthenticated().build().expect("a verifier");
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![parse("server.pem")], key)
+            .expect("a pair");
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (stream, _) = listener.accept().await.expect("a client");
+            let mut stream =
+                tokio_rustls::TlsAcceptor::from(Arc::new(tls)).accept(stream).await.expect("a handshake");
+            let shown = stream.get_ref().1.peer_certificates().map_or(0, <[_]>::len);
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await.expect("a request");
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer).await.expect("sent");
+            stream.shutdown().await.expect("sent");
+            shown
+        });
+        let url = Url::parse(&format!("https://localhost:{port}/")).expect("valid");
+        let reply = if posts {
+            client.post(&url, HeaderMap::new(), "a=b".to_owned(), TOTAL_LIMIT).await
+        } else {
+            client.get(&url).await
+        };
+        assert_eq!(reply.expect("an answer").status, StatusCode::OK);
+        server.await.expect("served")
+    }
+
+    fn trusting(authority: &Authority) -> RootCertStore {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(authority.pem("ca.pem").as_bytes()).expect("PEM");
+        roots.add(ca).expect("an authority");
+        roots
+    }
+
+    #[tokio::test]
+    async fn the_gateways_certificate_is_shown_where_it_authenticates_and_nowhere_else() {
+        let authority = Authority::new();
+        let with = HttpClient::trusting(trusting(&authority), Some(&authority.client())).expect("a client");
+        assert_eq!(shown(&with, &authority, true).await, 1);
+        assert_eq!(shown(&with, &authority, false).await, 0, "metadata and keys are public");
+        let without = HttpClient::trusting(trusting(&authority), None).expect("a client");
+        assert_eq!(shown(&without, &authority, true).await, 0);
     }
 
     #[test]

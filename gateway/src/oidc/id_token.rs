@@ -18,11 +18,11 @@ use crate::oidc::keys::{Key, NoKey};
 use crate::oidc::settings::Algorithm;
 use crate::secret::Secret;
 
-pub(super) use claims::{ClaimError, Expected, ExpectedNonce, is_issuer, lacks_tenants};
+pub(super) use claims::{ClaimError, Expected, ExpectedNonce, is_issuer, lacks_tenants, moment};
 pub(super) use header::{Header, HeaderError};
 
 /// How far the provider's clock may differ from ours (requirement IT-10).
-const LEEWAY: Duration = Duration::from_mins(1);
+pub(super) const LEEWAY: Duration = Duration::from_mins(1);
 
 /// Why an ID token is refused.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use crate::oidc::ask::{Ask, is_about_sign_in};
 use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError};
 use crate::oidc::keys::NoKey;
-use crate::oidc::token_endpoint::{self, Granted, TokenError};
+use crate::oidc::token_endpoint::{Granted, TokenError};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::{Credentials, Identity};
@@ -75,9 +75,7 @@ impl Provider {
         let mut parameters =
             vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose().as_str())];
         ask.add_to(&mut parameters, &scope);
-        let granted =
-            token_endpoint::ask(&self.client, &self.settings, &metadata.token_endpoint, &parameters).await;
-        let granted = granted.map_err(of_refresh)?;
+        let granted = self.ask_for_tokens(&metadata, &parameters).await.map_err(of_refresh)?;
         let renewed = self.check_renewed(&metadata, credentials, identity, &granted).await?;
         let (id_token, identity_claims) = renewed.unzip();
         Ok(Refreshed {

@@ -1,9 +1,12 @@
 //! What the gateway must know of one identity provider: the resolved `[provider]` section.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
+use crate::oidc::client::assertion::Assertions;
+use crate::oidc::client::certificate::ClientCertificate;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -21,7 +24,7 @@ pub struct Settings {
     pub metadata_url: Url,
     /// The client identifier of the registration.
     pub client_id: String,
-    /// How the gateway proves to the token endpoint that it is that client.
+    /// How the gateway proves that it is that client, to every endpoint that asks.
     pub authentication: ClientAuthentication,
     /// Scopes asked for at every sign-in; `openid` is always among them.
     pub scopes: ScopeSet,
@@ -37,6 +40,8 @@ pub struct Settings {
     pub tenants: Vec<String>,
     /// Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored.
     pub pass_parameters: Vec<String>,
+    /// What every request for a sign-in says besides, and how it gets to the provider.
+    pub request: RequestSettings,
     /// `public_url` and `/auth/callback`; with the name behind it where there are several providers, so that one's answer
     /// is never taken for another's (RFC 9700, section 4.4.2.2).
     pub redirect_uri: Url,
@@ -58,15 +63,50 @@ impl Settings {
 /// Where a multi-tenant issuer has the tenant (Entra ID).
 pub(super) const TENANT_PLACE: &str = "{tenantid}";
 
-/// Client authentication at the token endpoint: by configuration, never guessed.
+/// Client authentication: by configuration, never guessed.
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication {
     /// HTTP Basic with form-encoded identifier and secret (RFC 6749, section 2.3.1).
     SecretBasic(Secret<String>),
     /// The secret in the request's body.
     SecretPost(Secret<String>),
+    /// `private_key_jwt`: an assertion signed for each request (RFC 7523).
+    PrivateKeyJwt(Arc<Assertions>),
+    /// `tls_client_auth`: the certificate of the connection (RFC 8705).
+    TlsClient(ClientCertificate),
     /// A public client: PKCE alone.
     None,
+}
+
+/// What the configuration adds to every authorization request.
+#[derive(Clone, Debug, Default)]
+pub struct RequestSettings {
+    /// Whether it goes to the provider directly, and not through the browser.
+    pub par: Pushing,
+    /// How people may prove who they are, the best way first; nothing to leave that to the provider.
+    pub acr_values: Vec<String>,
+    /// Whether a sign-in in another way is refused.
+    pub acr_required: bool,
+    /// How long ago they may have proved it.
+    pub max_age: Option<Duration>,
+    /// Which page the provider shows in any case.
+    pub prompt: Option<String>,
+    /// The `claims` parameter, a JSON object (OpenID Connect Core 1.0, section 5.5).
+    pub claims: Option<String>,
+    /// Fixed parameters. One that a link may pass on is what is said where the link says nothing.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// When authorization requests are pushed (RFC 9126).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pushing {
+    /// Where the provider requires it.
+    #[default]
+    Auto,
+    /// Always; a provider that cannot take them is not used.
+    Always,
+    /// Never; a provider that requires them is not used.
+    Never,
 }
 
 /// `response_mode` of the authorization request.

@@ -2,18 +2,19 @@
 //! OpenID Connect Core 1.0, section 3.1; RFC 7636; RFC 9207).
 
 mod judgement;
+mod pushed;
 mod request;
+mod strength;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::oidc::ask::is_about_sign_in;
 use crate::oidc::callback::{Answer, loggable};
 use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError, Unverified};
-use crate::oidc::token_endpoint::{self, AnswerError, Granted};
+use crate::oidc::token_endpoint::{AnswerError, Granted};
 use crate::oidc::{Provider, broken_off};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -42,6 +43,9 @@ pub enum Purpose {
     SignIn,
     /// The page for new accounts, where the provider has one.
     SignUp,
+    /// None at all: the provider says at once whether it knows who this is (OpenID Connect Core 1.0, section 3.1.2.1,
+    /// `prompt=none`).
+    Silent,
 }
 
 /// A sign-in that has begun.
@@ -66,7 +70,8 @@ impl Provider {
     /// Begins a sign-in.
     ///
     /// # Errors
-    /// [`Reason::ProviderUnavailable`] while the provider's metadata cannot be had.
+    /// [`Reason::ProviderUnavailable`] while the provider's metadata cannot be had; that or [`Reason::ProviderBroken`]
+    /// where the request must be pushed and is not taken.
     pub async fn begin(self: &Arc<Self>, want: Want) -> Result<Begun, Stop> {
         let metadata = match self.known.metadata() {
             Some(metadata) => metadata,
@@ -80,9 +85,20 @@ impl Provider {
             .extra_scopes
             .as_ref()
             .map_or_else(|| self.settings.scopes.clone(), |extra| self.settings.scopes.union(extra));
-        let attempt = LoginAttempt::start(&self.settings.issuer, scopes, want.return_to, self.clock.now());
-        let location = request::location(&self.settings, &metadata, &attempt, want.purpose, &want.parameters);
-        Ok(Begun { location, attempt })
+        let mut attempt =
+            LoginAttempt::start(&self.settings.issuer, scopes, want.return_to, self.clock.now());
+        attempt.silent = want.purpose == Purpose::Silent;
+        let asked = request::parameters(&self.settings, &metadata, &attempt, want.purpose, &want.parameters);
+        if metadata.push_to.is_none() {
+            return Ok(Begun { location: request::location(&metadata, &asked), attempt });
+        }
+        let location = self.on_runtime(|provider| async move { provider.pushed(&metadata, &asked).await });
+        Ok(Begun { location: location.await.ok_or_else(broken_off)??, attempt })
+    }
+
+    async fn pushed(&self, metadata: &Metadata, asked: &[(String, String)]) -> Result<String, Stop> {
+        let name = self.push(metadata, asked).await?;
+        Ok(request::pushed_location(&self.settings, metadata, name))
     }
 
     /// Judges the provider's answer to an attempt and, if everything holds, says who signed in.
@@ -92,7 +108,8 @@ impl Provider {
     /// answered before.
     ///
     /// # Errors
-    /// A refusal with [`crate::stop::Remedy::TryAgain`] for an answer that does not hold; a fault for a provider that
+    /// [`Reason::NobodySignedIn`] where a silent attempt found nobody; that is an answer like another, and the person
+    /// goes on. A refusal with [`crate::stop::Remedy::TryAgain`] for an answer that does not hold; a fault for a provider that
     /// cannot be reached or talks nonsense.
     pub async fn finish(
         self: &Arc<Self>,
@@ -117,11 +134,15 @@ impl Provider {
             metadata.map_err(|error| Stop::failed(Whose::Provider, Reason::ProviderUnavailable, error))?;
         let code = judgement::code(&self.settings, &metadata, attempt, answer, self.clock.now()).map_err(
             |reason| {
+                if reason == Reason::NobodySignedIn {
+                    let remedy = Remedy::TryAgain(attempt.return_to.clone());
+                    return Stop::Refused(Refusal { reason, remedy });
+                }
                 let said = answer.error.as_deref().map_or("", loggable);
                 reject(reason, said, attempt)
             },
         )?;
-        let granted = self.redeem(&metadata.token_endpoint, attempt, code).await?;
+        let granted = self.redeem(&metadata, attempt, code).await?;
         let (id_token, claims) = self.verify_sign_in(&metadata, attempt, code, &granted).await?;
         let identity = self.identity(attempt, &granted, claims);
         tracing::info!(
@@ -139,7 +160,7 @@ impl Provider {
     /// Spends the code. Once: whatever goes wrong, it is never sent again (RFC 6749, section 4.1.2).
     async fn redeem(
         &self,
-        url: &Url,
+        metadata: &Metadata,
         attempt: &LoginAttempt,
         code: &Secret<String>,
     ) -> Result<Granted, Stop> {
@@ -151,7 +172,7 @@ impl Provider {
         ];
         // One access token has one audience; those of the others are got when a route asks for them.
         parameters.extend(self.settings.resources.first().map(|resource| ("resource", resource.as_str())));
-        let answer = token_endpoint::ask(&self.client, &self.settings, url, &parameters).await;
+        let answer = self.ask_for_tokens(metadata, &parameters).await;
         answer.map_err(|error| judgement::of_exchange(error, attempt))
     }
 
@@ -176,6 +197,8 @@ impl Provider {
         };
         let claims = self.verify(metadata, &id_token, &expected).await;
         let claims = claims.map_err(|error| judgement::of_id_token(error, attempt))?;
+        strength::check(&self.settings.request, &claims, attempt.started, self.clock.now())
+            .map_err(|error| reject_because(error.reason(), &error, attempt))?;
         Ok((id_token, claims))
     }
 

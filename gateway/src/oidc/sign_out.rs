@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::oidc::http::CallError;
-use crate::oidc::token_endpoint;
 use crate::oidc::{BrokenOff, Provider};
 use crate::secret::Secret;
 use crate::stop::{Fault, Reason, Whose};
@@ -54,13 +53,14 @@ impl Provider {
     }
 
     async fn revoke_now(&self, token: &Secret<String>) -> Result<(), RevocationError> {
-        let Some(url) = self.known.metadata().and_then(|metadata| metadata.revocation_endpoint.clone())
-        else {
+        let Some(metadata) = self.known.metadata() else {
+            return Ok(());
+        };
+        let Some(url) = &metadata.revocation_endpoint else {
             return Ok(());
         };
         let parameters = [("token", token.expose().as_str()), ("token_type_hint", "refresh_token")];
-        let (headers, form) = token_endpoint::prepare(&self.settings, &parameters);
-        match self.client.post(&url, headers, form, REVOCATION_LIMIT).await {
+        match self.post_as_client(&metadata, url, &parameters, REVOCATION_LIMIT).await {
             // What a success says is nobody's concern (RFC 7009, section 2.2).
             Err(CallError::NotJson(_)) => Ok(()),
             Ok(reply) if reply.status.is_success() => Ok(()),

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use url::{Url, form_urlencoded};
 
 use super::discovery::Metadata;
-use super::settings::{Algorithm, ClientAuthentication, ResponseMode, Settings};
+use super::settings::{Algorithm, ClientAuthentication, RequestSettings, ResponseMode, Settings};
 use super::{Provider, Purpose, Want};
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -45,6 +45,7 @@ pub(crate) fn settings(issuer: &str) -> Settings {
         algorithms: vec![Algorithm::RS256],
         tenants: Vec::new(),
         pass_parameters: Vec::new(),
+        request: RequestSettings::default(),
         redirect_uri: url("http://localhost:3000/auth/callback"),
         post_logout_redirect_uri: url("http://localhost:3000/auth/signed-out"),
     }
@@ -59,6 +60,7 @@ pub(super) fn metadata(base: &str) -> Metadata {
         jwks_uri: url("/keys"),
         revocation_endpoint: None,
         end_session_endpoint: None,
+        push_to: None,
         sends_issuer: false,
         prompts: None,
         algorithms: vec![Algorithm::RS256],

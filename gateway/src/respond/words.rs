@@ -63,7 +63,7 @@ pub(super) fn about(reason: Reason) -> Words {
             "For your protection it was not carried out. Repeat it on this site itself; programs say where they come from with an \
              Origin header that holds this site's address.",
         ),
-        Reason::NoSession => ("You are not signed in", "Sign in to go on."),
+        Reason::NoSession | Reason::NobodySignedIn => ("You are not signed in", "Sign in to go on."),
         Reason::SessionOver => {
             ("Your session has ended", "You signed out, or were away for too long. Sign in again to go on.")
         }
@@ -86,6 +86,14 @@ pub(super) fn about(reason: Reason) -> Words {
         Reason::TenantNotAllowed => (
             "Your organisation has no access",
             "You signed in with an organisation that this site does not serve. Try again with another account.",
+        ),
+        Reason::AcrNotMet => (
+            "This site asks for a stronger sign-in",
+            "You did not sign in in one of the ways that it accepts, such as with a second factor. Begin again.",
+        ),
+        Reason::AuthenticationTooOld => (
+            "This site asks for a fresh sign-in",
+            "You proved who you are too long ago. Begin again, and the sign-in service should ask you anew.",
         ),
         Reason::BadState => (
             "This sign-in cannot be completed",

@@ -14,6 +14,7 @@ use crate::files::{self, Files};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::oidc::Provider;
+use crate::oidc::client::public_jwks;
 use crate::oidc::settings::{ResponseMode, Settings};
 use crate::providers::Providers;
 use crate::routing::{Pattern, Route, RouteTable, Target};
@@ -59,6 +60,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
     let routes =
         RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
     let cookies = Cookies::on(&config.public_url, config.session.cookies, form_post);
+    let public_jwks = public_jwks(&config.providers);
     let provider = |settings| Provider::new(settings, clock.clone(), control.handle().clone());
     let mut providers = config.providers.into_iter().map(provider).collect::<Result<Vec<_>, _>>()?;
     let others = providers.split_off(1);
@@ -101,6 +103,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         shown_claims,
         token_specs: config.tokens,
         seal,
+        public_jwks,
         providers,
     })
 }

@@ -36,6 +36,8 @@ pub struct LoginAttempt {
     /// The session that the browser had when it began, which a new one ends. Kept here because a provider's form post
     /// comes from another site, and `SameSite` cookies stay behind then.
     pub previous: Option<SessionKey>,
+    /// Whether the provider was asked to show nothing, so that it may say that it would have to.
+    pub silent: bool,
     /// When it began.
     pub started: Timestamp,
 }
@@ -51,6 +53,7 @@ impl LoginAttempt {
             scopes,
             return_to,
             previous: None,
+            silent: false,
             started: now,
         }
     }
@@ -70,6 +73,7 @@ impl LoginAttempt {
             c: self.scopes.to_string(),
             r: self.return_to.to_string(),
             p: self.previous.map(SessionKey::to_text),
+            q: self.silent,
             t: self.started.0,
         };
         serde_json::to_vec(&wire).expect("strings and a number are JSON")
@@ -86,6 +90,7 @@ impl LoginAttempt {
             scopes: wire.c.parse().ok()?,
             return_to: wire.r.parse().ok()?,
             previous: wire.p.as_deref().and_then(SessionKey::from_text),
+            silent: wire.q,
             started: Timestamp(wire.t),
         })
     }
@@ -102,6 +107,8 @@ struct Wire {
     r: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    q: bool,
     t: i64,
 }
 
@@ -122,8 +129,9 @@ mod tests {
     #[test]
     fn an_attempt_survives_its_cookie() {
         let key = crate::session::SessionId::generate().key();
-        let sent = LoginAttempt { previous: Some(key), ..attempt() };
+        let sent = LoginAttempt { previous: Some(key), silent: true, ..attempt() };
         let read = LoginAttempt::from_bytes(&sent.to_bytes()).expect("own bytes");
+        assert!(read.silent && !LoginAttempt::from_bytes(&attempt().to_bytes()).expect("own bytes").silent);
         assert_eq!(read.previous, Some(key));
         assert_eq!(read.return_to.as_str(), "/todos?a=1");
         assert_eq!(read.started, Timestamp(1_000));

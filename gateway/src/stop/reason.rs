@@ -74,6 +74,12 @@ pub enum Reason {
     BadIdToken,
     /// Signed in with a tenant that is not on the list.
     TenantNotAllowed,
+    /// A silent sign-in found nobody signed in at the provider, or one who must be asked something.
+    NobodySignedIn,
+    /// The person signed in in a way that the configuration does not accept.
+    AcrNotMet,
+    /// The person signed in at the provider longer ago than the configuration accepts.
+    AuthenticationTooOld,
     /// Too many sign-ins in a row without a session.
     SignInLoop,
     // Faults
@@ -132,6 +138,9 @@ impl Reason {
             Self::CodeRefused => "code_refused",
             Self::BadIdToken => "bad_id_token",
             Self::TenantNotAllowed => "tenant_not_allowed",
+            Self::NobodySignedIn => "nobody_signed_in",
+            Self::AcrNotMet => "acr_not_met",
+            Self::AuthenticationTooOld => "authentication_too_old",
             Self::SignInLoop => "sign_in_loop",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::ProviderBroken => "provider_broken",

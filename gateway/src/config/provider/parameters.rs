@@ -1,6 +1,7 @@
-//! `pass_parameters`: what a link to `/auth/sign-in` may tell the provider.
+//! `pass_parameters`: what a link to `/auth/sign-in` may tell the provider; and which parameters nobody but the gateway
+//! may set.
 
-use crate::config::raw::{Report, Section, Text};
+use crate::config::raw::{Place, Report, Section, Text};
 
 const DEFAULT_PASSED: [&str; 3] = ["login_hint", "ui_locales", "domain_hint"];
 
@@ -63,11 +64,34 @@ fn is_harmless(report: &Report, text: &Text<'_>) -> bool {
         );
         return false;
     }
+    is_name(report, &text.place, name)
+}
+
+/// Whether `extra_parameters` may set it: what the gateway sets by itself is reported, and what has a key of its own.
+pub(super) fn is_free(report: &Report, place: &Place, name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    // The one parameter of OWNED that no key sets and an operator may: some providers name the API by it.
+    if lower == "audience" || !OWNED.contains(&lower.as_str()) {
+        return is_name(report, place, name);
+    }
+    let help = match &*lower {
+        "acr_values" | "claims" | "max_age" | "prompt" | "response_mode" => {
+            format!("use the key `{lower}` of [provider]")
+        }
+        "resource" => "use the key `resources` of [provider]".to_owned(),
+        "scope" => "use the key `scopes` of [provider]".to_owned(),
+        _ => "remove it".to_owned(),
+    };
+    report.problem(place, format!("`{lower}` is not for `extra_parameters` to set"), help);
+    false
+}
+
+fn is_name(report: &Report, place: &Place, name: &str) -> bool {
     let fits = (1..=64).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !fits {
         report.problem(
-            &text.place,
+            place,
             format!("\"{}\" is not a parameter name", name.escape_debug()),
             "use 1 to 64 letters, digits, \"-\", \"_\" and \".\"",
         );

@@ -8,7 +8,7 @@ use crate::session::store::Choice;
 use crate::session::vault::ServerKey;
 
 const MAKE_ONE: &str = "make one with: openssl rand -base64 32";
-const KEY: Wanted = Wanted { shortest: 32, where_from: MAKE_ONE };
+const KEY: Wanted = Wanted { lines: false, shortest: 32, where_from: MAKE_ONE };
 
 /// Reads `keys`; and their files, which must not be served. Gateways that share a store must share keys: those cannot
 /// be made up.

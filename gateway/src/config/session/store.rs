@@ -13,7 +13,8 @@ const DEFAULT_FILE: &str = "var/sessions.db";
 const FORM: &str = "write \"memory\", { file = \"var/sessions.db\" } or { redis = \"rediss://host:6379\" }";
 
 /// A password of Redis may be as short as its owner likes.
-const PASSWORD: Wanted = Wanted { shortest: 1, where_from: "write the password that Redis was given" };
+const PASSWORD: Wanted =
+    Wanted { lines: false, shortest: 1, where_from: "write the password that Redis was given" };
 
 /// Reads `store`; and the files of its passwords, which must not be served.
 pub(super) fn read(session: &Section<'_>, around: &Surroundings<'_>) -> (Option<Choice>, Vec<PathBuf>) {

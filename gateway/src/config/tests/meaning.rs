@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::config::Config;
-use crate::oidc::settings::{Algorithm, ClientAuthentication, ResponseMode};
+use crate::oidc::settings::{Algorithm, ClientAuthentication, Pushing, ResponseMode};
 use crate::routing::{Csrf, Methods, Pattern, Target};
 use crate::rule::Rule;
 use crate::session::TokenKind;
@@ -77,6 +77,37 @@ fn an_issuer_of_many_tenants_needs_their_list_and_the_metadata() {
     );
     let provider = good(&text).providers.remove(0);
     assert_eq!((&*provider.issuer, provider.tenants.len()), ("https://login.example/{tenantid}/v2.0", 1));
+}
+
+#[test]
+fn every_request_says_what_the_configuration_adds() {
+    let plain = good(LEAST).providers.remove(0).request;
+    assert_eq!((plain.par, plain.max_age, plain.prompt, plain.claims), (Pushing::Auto, None, None, None));
+    assert!(plain.acr_values.is_empty() && plain.parameters.is_empty());
+    let text = format!(
+        "{LEAST}par = \"always\"\nacr_values = [\"gold\"]\nmax_age = \"0s\"\nprompt = \"login\"\n\
+         claims = {{ id_token = {{ acr = {{ values = [\"gold\"], essential = true }}, name = {{}} }} }}\n\
+         resources = [\"api://a\"]\nextra_parameters = {{ audience = \"x\", ui_locales = \"de en\" }}\n\
+         [tokens.read]\nresource = [\"api://b\", \"api://a\"]\n"
+    );
+    let provider = good(&text).providers.remove(0);
+    let request = provider.request;
+    assert_eq!((request.par, request.max_age), (Pushing::Always, Some(Duration::ZERO)));
+    assert_eq!((&*request.acr_values, request.acr_required), (&["gold".to_owned()][..], true));
+    assert_eq!(request.prompt.as_deref(), Some("login"));
+    let claims: serde_json::Value = serde_json::from_str(&request.claims.expect("asked")).expect("JSON");
+    assert_eq!(claims, json!({"id_token": {"acr": {"values": ["gold"], "essential": true}, "name": {}}}));
+    let parameters: Vec<_> =
+        request.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(parameters, [("audience", "x"), ("ui_locales", "de en")]);
+    assert_eq!(provider.resources, ["api://a", "api://b"]);
+    let json = format!("{LEAST}claims = '{{\"userinfo\": {{\"email\": null}}}}'\n");
+    assert_eq!(
+        good(&json).providers.remove(0).request.claims.as_deref(),
+        Some(r#"{"userinfo":{"email":null}}"#)
+    );
+    let wish = format!("{LEAST}acr_values = [\"gold\"]\nacr_required = false\n");
+    assert!(!good(&wish).providers.remove(0).request.acr_required);
 }
 
 #[test]

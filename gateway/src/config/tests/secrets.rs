@@ -1,6 +1,9 @@
 //! Secrets come from files and the environment, are worth the name, and are never shown.
 
-use crate::oidc::settings::ClientAuthentication;
+use crate::config::Config;
+use crate::oidc::client::key::tests::pem;
+use crate::oidc::client::public_jwks;
+use crate::oidc::settings::{Algorithm, ClientAuthentication};
 
 use super::{Folder, GOOD};
 
@@ -85,6 +88,42 @@ fn a_secret_written_into_the_file_is_not_shown() {
             assert!(!shown.contains("hunter2"), "{put} is shown:\n{shown}");
         }
     }
+}
+
+#[test]
+fn keys_that_sign_are_read_in_their_order_and_only_their_public_halves_leave() {
+    let folder = Folder::new();
+    folder.write("older.key", pem(Algorithm::RS256));
+    let read = |put: &str| {
+        let put = format!("client_authentication = \"private_key_jwt\"\n{put}");
+        folder.read(&GOOD.replace(SECRET, &put)).expect("no problem")
+    };
+    let ids = |config: &Config| match &config.providers[0].authentication {
+        ClientAuthentication::PrivateKeyJwt(assertions) => {
+            assertions.keys().iter().map(|key| (key.id().to_owned(), key.algorithm())).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let one = ids(&read("client_key = { file = \"client.key\" }"));
+    let both = "client_key = [{ file = \"older.key\" }, { file = \"client.key\" }]\nclient_key_algorithm = \"PS256\"";
+    let config = read(both);
+    let found = ids(&config);
+    assert_eq!((one.len(), found.len(), &found[1]), (1, 2, &one[0]));
+    assert_eq!(
+        found.iter().map(|(_, algorithm)| *algorithm).collect::<Vec<_>>(),
+        [Algorithm::PS256, Algorithm::ES256]
+    );
+    let published = public_jwks(&config.providers);
+    assert_eq!(published["keys"][0]["kid"], *found[0].0);
+    for private in ["d", "p", "q", "dp", "dq", "qi"] {
+        assert!(published["keys"].as_array().expect("a list").iter().all(|key| key.get(private).is_none()));
+    }
+    folder.write("web/client.key", pem(Algorithm::ES256));
+    let served = GOOD.replace(
+        SECRET,
+        "client_authentication = \"private_key_jwt\"\nclient_key = { file = \"web/client.key\" }",
+    );
+    assert!(folder.read(&served).is_err(), "it would be served");
 }
 
 #[test]

@@ -189,7 +189,10 @@ pub(in crate::oidc) fn lacks_tenants(settings: &Settings) -> bool {
 }
 
 /// A `NumericDate` (RFC 7519, section 2): a number of seconds, whole or not, between 1970 and 9999.
-fn moment(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, ClaimError> {
+pub(in crate::oidc) fn moment(
+    claims: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<Timestamp>, ClaimError> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };

@@ -1,6 +1,8 @@
 //! One published key (RFC 7517), or why it is not one that verifies signatures. Pure.
 
-use aws_lc_rs::signature::{self, ParsedPublicKey};
+use aws_lc_rs::signature::{
+    self, ParsedPublicKey, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::JsonWebKeyId;
@@ -76,6 +78,12 @@ impl Key {
             && self.material.fits(algorithm)
     }
 
+    /// Whether the key made that signature of that message, for what is not an ID token.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for signed userinfo"))]
+    pub(in crate::oidc) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.material.fits(algorithm) && self.material.verifies(algorithm, message, signature)
+    }
+
     /// The key as the library that verifies wants it.
     pub(in crate::oidc) fn to_library(&self) -> CoreJsonWebKey {
         let id = self.id.clone().map(JsonWebKeyId::new);
@@ -114,6 +122,26 @@ impl Material {
             Self::P256 { .. } => algorithm == Algorithm::ES256,
             Self::P384 { .. } => algorithm == Algorithm::ES384,
             Self::Ed25519 { .. } => algorithm == Algorithm::EdDSA,
+        }
+    }
+
+    fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let plain = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
+            UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+        };
+        match self {
+            Self::Rsa { modulus, exponent } => {
+                let key = RsaPublicKeyComponents { n: modulus, e: exponent };
+                let padding = if algorithm == Algorithm::PS256 {
+                    &signature::RSA_PSS_2048_8192_SHA256
+                } else {
+                    &signature::RSA_PKCS1_2048_8192_SHA256
+                };
+                key.verify(padding, message, signature).is_ok()
+            }
+            Self::P256 { x, y } => plain(&signature::ECDSA_P256_SHA256_FIXED, &[&[4], &**x, y].concat()),
+            Self::P384 { x, y } => plain(&signature::ECDSA_P384_SHA384_FIXED, &[&[4], &**x, y].concat()),
+            Self::Ed25519 { x } => plain(&signature::ED25519, x),
         }
     }
 

@@ -40,11 +40,21 @@ pub(super) fn code<'a>(
         return Err(Reason::WrongIssuer);
     }
     match (answer.error.as_deref(), &answer.code) {
+        (Some(error), _) if attempt.silent && asks_for_a_page(error) => Err(Reason::NobodySignedIn),
         (Some("access_denied"), _) => Err(Reason::AccessDenied),
         (Some(_), _) => Err(Reason::ProviderRefused),
         (None, Some(code)) if !code.expose().is_empty() => Ok(code),
         (None, _) => Err(Reason::BadCallback),
     }
+}
+
+/// What providers answer to `prompt=none` when they would have to show something (OpenID Connect Core 1.0, section
+/// 3.1.2.6).
+fn asks_for_a_page(error: &str) -> bool {
+    matches!(
+        error,
+        "login_required" | "interaction_required" | "consent_required" | "account_selection_required"
+    )
 }
 
 /// What a failed code exchange means.

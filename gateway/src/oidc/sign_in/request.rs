@@ -1,15 +1,17 @@
-//! The authorization request: the address that the browser is sent to (OpenID Connect Core 1.0, section 3.1.2.1).
+//! The authorization request: what it says, and the address that the browser is sent to with it or with the name under
+//! which it was pushed (OpenID Connect Core 1.0, section 3.1.2.1; RFC 9126, section 4).
 //! Pure; everything in it comes from the configuration, the metadata and the attempt (requirements SI-01, SI-09, SI-10).
 
-use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreClient};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient};
 use openidconnect::{
     AuthUrl, ClientId, CsrfToken, IssuerUrl, JsonWebKeySet, Nonce, PkceCodeChallenge, PkceCodeVerifier,
     RedirectUrl, Scope,
 };
+use url::Url;
 
 use super::Purpose;
 use crate::oidc::discovery::Metadata;
-use crate::oidc::settings::{ResponseMode, Settings};
+use crate::oidc::settings::{RequestSettings, ResponseMode, Settings};
 use crate::session::attempt::LoginAttempt;
 
 /// Parameters that this gateway alone sets, also where the configuration names them among those passed on.
@@ -35,20 +37,36 @@ const OWN: [&str; 17] = [
 /// A passed parameter longer than this is left out.
 const MAX_PARAMETER: usize = 512;
 
-/// The address, with PKCE always: also where the metadata does not list it (requirement SI-02).
-pub(super) fn location(
+/// The address of the provider's page, with these parameters.
+pub(super) fn location(metadata: &Metadata, parameters: &[(String, String)]) -> String {
+    let mut url = metadata.authorization_endpoint.clone();
+    url.query_pairs_mut().extend_pairs(parameters);
+    url.into()
+}
+
+/// The address for a request that the provider knows already. Nothing of what was pushed is in it.
+pub(super) fn pushed_location(settings: &Settings, metadata: &Metadata, request_uri: String) -> String {
+    let client_id = ("client_id".to_owned(), settings.client_id.clone());
+    location(metadata, &[client_id, ("request_uri".to_owned(), request_uri)])
+}
+
+/// What is asked, with PKCE always: also where the metadata does not list it (requirement SI-02). `given` is what the
+/// link to the sign-in says.
+pub(super) fn parameters(
     settings: &Settings,
     metadata: &Metadata,
     attempt: &LoginAttempt,
     purpose: Purpose,
-    parameters: &[(String, String)],
-) -> String {
+    given: &[(String, String)],
+) -> Vec<(String, String)> {
+    // The library makes an address; only its query is wanted.
+    let nowhere = Url::parse("https://provider.invalid/").expect("an address");
     let client = CoreClient::new(
         ClientId::new(settings.client_id.clone()),
         IssuerUrl::new(settings.issuer.to_string()).expect("an issuer that is no URL makes no provider"),
         JsonWebKeySet::new(Vec::new()),
     )
-    .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
+    .set_auth_uri(AuthUrl::from_url(nowhere))
     .set_redirect_uri(RedirectUrl::from_url(settings.redirect_uri.clone()));
     let (state, nonce) = (attempt.state.expose().clone(), attempt.nonce.expose().clone());
     let verifier = PkceCodeVerifier::new(attempt.verifier.expose().clone());
@@ -68,14 +86,34 @@ pub(super) fn location(
     if settings.response_mode == ResponseMode::FormPost {
         request = request.add_extra_param("response_mode", "form_post");
     }
-    let creates = purpose == Purpose::SignUp && takes_create(metadata);
-    if creates {
-        request = request.add_prompt(CoreAuthPrompt::Extension("create".to_owned()));
+    let mut asked: Vec<_> = request.url().0.query_pairs().into_owned().collect();
+    let own_prompt = match purpose {
+        Purpose::SignUp if takes_create(metadata) => Some("create"),
+        Purpose::Silent => Some("none"),
+        Purpose::SignIn | Purpose::SignUp => None,
+    };
+    asked.extend(own_prompt.map(|prompt| ("prompt".to_owned(), prompt.to_owned())));
+    // What this request is for comes first, then what the link says, then what the configuration says of all requests.
+    for (name, value) in passed(settings, given).chain(configured(&settings.request)) {
+        if asked.iter().all(|(known, _)| *known != name) {
+            asked.push((name, value));
+        }
     }
-    for (name, value) in passed(settings, parameters).filter(|(name, _)| !creates || name != "prompt") {
-        request = request.add_extra_param(name, value);
-    }
-    request.url().0.into()
+    asked
+}
+
+/// What the configuration says of every request.
+fn configured(settings: &RequestSettings) -> impl Iterator<Item = (String, String)> {
+    let acr_values = (!settings.acr_values.is_empty()).then(|| settings.acr_values.join(" "));
+    let max_age = settings.max_age.map(|age| age.as_secs().to_string());
+    let own = [
+        ("acr_values", acr_values),
+        ("max_age", max_age),
+        ("prompt", settings.prompt.clone()),
+        ("claims", settings.claims.clone()),
+    ];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    own.chain(settings.parameters.clone())
 }
 
 /// Providers that say which prompts they take must list it; Entra External ID says nothing and takes it.
@@ -102,7 +140,7 @@ mod tests {
     use crate::oidc::testing;
     use crate::session::return_to::ReturnTo;
     use std::collections::BTreeMap;
-    use url::Url;
+    use std::time::Duration;
 
     fn sent(
         settings: &Settings,
@@ -118,7 +156,7 @@ mod tests {
         );
         let given: Vec<_> =
             given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let location = location(settings, metadata, &attempt, purpose, &given);
+        let location = location(metadata, &parameters(settings, metadata, &attempt, purpose, &given));
         let url = Url::parse(&location).expect("a URL");
         assert!(location.starts_with("http://localhost:3002/authorize?"));
         let pairs: Vec<_> = url.query_pairs().into_owned().collect();
@@ -217,7 +255,8 @@ mod tests {
         let attempt =
             LoginAttempt::start(&settings.issuer, settings.scopes.clone(), ReturnTo::home(), Timestamp(0));
         let given = [("resource".to_owned(), "api://evil".to_owned())];
-        let location = location(&settings, &metadata(), &attempt, Purpose::SignIn, &given);
+        let asked = parameters(&settings, &metadata(), &attempt, Purpose::SignIn, &given);
+        let location = location(&metadata(), &asked);
         let url = Url::parse(&location).expect("a URL");
         let resources: Vec<_> = url
             .query_pairs()
@@ -225,6 +264,46 @@ mod tests {
             .map(|(_, value)| value.into_owned())
             .collect();
         assert_eq!(resources, settings.resources);
+    }
+
+    #[test]
+    fn what_the_configuration_says_of_every_request_is_said_once() {
+        let mut settings = settings();
+        settings.pass_parameters = vec!["ui_locales".into(), "domain_hint".into()];
+        settings.request = RequestSettings {
+            acr_values: vec!["gold".to_owned(), "silver".to_owned()],
+            max_age: Some(Duration::from_secs(300)),
+            prompt: Some("login".to_owned()),
+            claims: Some(r#"{"id_token":{"acr":null}}"#.to_owned()),
+            parameters: vec![
+                ("ui_locales".to_owned(), "de en".to_owned()),
+                ("domain_hint".to_owned(), "contoso.example".to_owned()),
+                ("audience".to_owned(), "https://api.example".to_owned()),
+            ],
+            ..RequestSettings::default()
+        };
+        let given =
+            [("ui_locales", "fr"), ("max_age", "99999"), ("acr_values", "bronze"), ("prompt", "none")];
+        let (_, asked) = sent(&settings, &metadata(), Purpose::SignIn, &given);
+        assert_eq!((&*asked["acr_values"], &*asked["max_age"]), ("gold silver", "300"));
+        assert_eq!((&*asked["prompt"], &*asked["claims"]), ("login", r#"{"id_token":{"acr":null}}"#));
+        assert_eq!(asked["ui_locales"], "fr", "the link's, because links may say it");
+        assert_eq!(asked["domain_hint"], "contoso.example", "the configuration's, where the link is silent");
+        assert_eq!(asked["audience"], "https://api.example");
+        let (_, asked) = sent(&settings, &metadata(), Purpose::SignUp, &[]);
+        assert_eq!(asked["prompt"], "create", "somebody who wants an account has none to log in to");
+        let (_, asked) = sent(&settings, &metadata(), Purpose::Silent, &[]);
+        assert_eq!(asked["prompt"], "none");
+    }
+
+    #[test]
+    fn a_pushed_request_leaves_its_name_in_the_address_and_nothing_else() {
+        let mut metadata = metadata();
+        metadata.authorization_endpoint.set_query(Some("tenant=a"));
+        let location = pushed_location(&settings(), &metadata, "urn:x:1 &".to_owned());
+        let expected =
+            "http://localhost:3002/authorize?tenant=a&client_id=todo-web&request_uri=urn%3Ax%3A1+%26";
+        assert_eq!(location, expected);
     }
 
     #[test]

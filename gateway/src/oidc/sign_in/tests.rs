@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::oidc::settings::{Algorithm, Settings};
+use crate::oidc::settings::{Algorithm, Pushing, RequestSettings, Settings};
 use crate::oidc::testing::{Canned, Fake, Signer, want};
 use crate::stop::Remedy;
 
@@ -421,4 +421,131 @@ async fn a_sign_ins_token_stands_in_for_none_that_is_got_in_another_way() {
     let signed_in = provider.finish(attempt, answer, &specs).await.expect("sound");
     let held: Vec<_> = signed_in.credentials.access.iter().map(|held| held.spec.name.as_str()).collect();
     assert_eq!(held, ["user", "user-or-client"]);
+}
+
+/// A provider that takes pushed requests, and what the configuration says of them.
+async fn pushing(par: Pushing, is_required: bool, answer: Canned) -> (Fake, Arc<Provider>) {
+    let fake = Fake::start().await;
+    let mut metadata = fake.metadata();
+    metadata["pushed_authorization_request_endpoint"] = json!(format!("{}/par", fake.base));
+    metadata["require_pushed_authorization_requests"] = json!(is_required);
+    fake.answer("/.well-known/openid-configuration", Canned::json(200, &metadata));
+    fake.answer("/par", answer);
+    let request = RequestSettings { par, ..RequestSettings::default() };
+    let provider = fake.provider_with(Settings { request, ..fake.settings() });
+    (fake, provider)
+}
+
+fn named() -> Canned {
+    Canned::json(201, &json!({"request_uri": "urn:example:1", "expires_in": 60}))
+}
+
+#[tokio::test]
+async fn a_pushed_request_is_authenticated_and_the_browser_carries_its_name_alone() {
+    for (par, is_required) in [(Pushing::Auto, true), (Pushing::Always, false)] {
+        let (fake, provider) = pushing(par, is_required, named()).await;
+        let begun = provider.begin(want()).await.expect("taken");
+        let expected = format!("{}/authorize?client_id=todo-web&request_uri=urn%3Aexample%3A1", fake.base);
+        assert_eq!(begun.location, expected);
+        let calls = fake.calls("/par");
+        let [call] = &calls[..] else { panic!("one call: {calls:?}") };
+        assert!(call.authorization.as_deref().is_some_and(|value| value.starts_with("Basic ")));
+        assert!(begun.attempt.state.matches(&call.form["state"]));
+        assert!(begun.attempt.nonce.matches(&call.form["nonce"]));
+        assert_eq!((&*call.form["response_type"], &*call.form["client_id"]), ("code", "todo-web"));
+        assert_eq!(call.form["code_challenge_method"], "S256");
+        assert_eq!(call.form.len(), call.pairs.len(), "nothing is said twice");
+        assert!(!call.form.contains_key("code_verifier") && !call.form.contains_key("client_secret"));
+    }
+    let (fake, provider) = pushing(Pushing::Auto, false, named()).await;
+    assert!(provider.begin(want()).await.expect("ready").location.contains("state="), "not required");
+    assert!(fake.calls("/par").is_empty());
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_pushed_is_not_made_at_all() {
+    let html = Canned { headers: vec![("content-type", "text/html".into())], ..named() };
+    let elsewhere =
+        Canned { headers: vec![("location", "/elsewhere".into())], ..Canned::json(307, &json!({})) };
+    for (answer, expected) in [
+        (Canned::json(400, &json!({"error": "invalid_request"})), Reason::ProviderBroken),
+        (Canned::json(401, &json!({"error": "invalid_client"})), Reason::ProviderBroken),
+        (Canned::json(500, &json!({})), Reason::ProviderUnavailable),
+        (Canned::json(429, &json!({})), Reason::ProviderUnavailable),
+        (Canned::broken(), Reason::ProviderUnavailable),
+        (Canned::json(201, &json!({"expires_in": 60})), Reason::ProviderBroken),
+        (Canned::json(204, &json!({})), Reason::ProviderBroken),
+        (html, Reason::ProviderBroken),
+        (elsewhere, Reason::ProviderBroken),
+    ] {
+        let (fake, provider) = pushing(Pushing::Always, false, answer.clone()).await;
+        let stop = provider.begin(want()).await.expect_err("no request");
+        assert_eq!(stop.reason(), expected, "{answer:?}");
+        assert_eq!(fake.calls("/par").len(), 1);
+        assert!(fake.calls("/elsewhere").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_requires_what_is_forbidden_is_not_ready_and_says_why() {
+    let (_fake, provider) = pushing(Pushing::Never, true, named()).await;
+    assert_eq!(provider.begin(want()).await.expect_err("impossible").reason(), Reason::ProviderUnavailable);
+    let why = provider.readiness().expect_err("not ready").to_string();
+    assert!(why.contains("par = \"never\""), "{why}");
+}
+
+/// A silent attempt, and an answer to it.
+async fn silently(fake: &Fake, provider: &Arc<Provider>, said: &str) -> Result<SignedIn, Stop> {
+    let begun = provider.begin(Want { purpose: Purpose::Silent, ..want() }).await.expect("ready");
+    assert!(begun.location.contains("prompt=none"));
+    let tokens = fake.tokens(&fake.claims(begun.attempt.nonce.expose()));
+    fake.answer("/token", Canned::json(200, &tokens));
+    let answer = parsed(&format!("{said}&state={}", begun.attempt.state.expose()));
+    provider.finish(begun.attempt, answer, &[]).await
+}
+
+#[tokio::test]
+async fn a_silent_attempt_signs_in_or_goes_on_quietly() {
+    let fake = Fake::start().await;
+    let provider = fake.provider();
+    for error in ["login_required", "interaction_required", "consent_required", "account_selection_required"]
+    {
+        let stop = silently(&fake, &provider, &format!("error={error}")).await.expect_err("nobody");
+        assert_eq!(stop.reason(), Reason::NobodySignedIn, "{error}");
+        let attempt = fake.begin(&provider).await;
+        let loud = parsed(&format!("error={error}&state={}", attempt.state.expose()));
+        assert_eq!(reason(provider.finish(attempt, loud, &[]).await), Reason::ProviderRefused, "{error}");
+    }
+    assert_eq!(reason(silently(&fake, &provider, "error=server_error").await), Reason::ProviderRefused);
+    assert_eq!(reason(silently(&fake, &provider, "error=access_denied").await), Reason::AccessDenied);
+    assert!(fake.calls("/token").is_empty());
+    assert!(silently(&fake, &provider, "code=c-1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_sign_in_weaker_or_older_than_asked_is_refused() {
+    for (claim, value, expected) in [
+        ("acr", json!("gold"), None),
+        ("acr", json!("bronze"), Some(Reason::AcrNotMet)),
+        ("acr", json!(null), Some(Reason::AcrNotMet)),
+        ("auth_time", json!(1), Some(Reason::AuthenticationTooOld)),
+        ("auth_time", json!(null), Some(Reason::AuthenticationTooOld)),
+    ] {
+        let fake = Fake::start().await;
+        let request = RequestSettings {
+            acr_values: vec!["gold".to_owned()],
+            acr_required: true,
+            max_age: Some(std::time::Duration::from_mins(5)),
+            ..RequestSettings::default()
+        };
+        let provider = fake.provider_with(Settings { request, ..fake.settings() });
+        let attempt = fake.begin(&provider).await;
+        let mut claims = fake.claims(attempt.nonce.expose());
+        (claims["acr"], claims["auth_time"]) = (json!("gold"), claims["iat"].clone());
+        claims[claim] = value.clone();
+        fake.answer("/token", Canned::json(200, &fake.tokens(&claims)));
+        let answer = answer(&attempt);
+        let result = provider.finish(attempt, answer, &[]).await;
+        assert_eq!(result.err().map(|stop| stop.reason()), expected, "{claim} {value}");
+    }
 }

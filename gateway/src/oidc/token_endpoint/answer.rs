@@ -126,7 +126,7 @@ pub(in crate::oidc) struct Denial {
 
 impl Denial {
     /// Reads the body of a 4xx. One that says nothing readable is still a refusal.
-    pub(super) fn read(body: &[u8]) -> Self {
+    pub(in crate::oidc) fn read(body: &[u8]) -> Self {
         let Ok(members) = json::object(body) else {
             return Self::default();
         };
