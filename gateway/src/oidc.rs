@@ -13,6 +13,7 @@ mod id_token;
 mod json;
 mod keeper;
 mod keys;
+pub mod logout_token;
 mod refresh;
 pub mod settings;
 mod sign_in;
@@ -28,6 +29,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use url::Url;
 
@@ -49,6 +51,8 @@ pub struct Provider {
     client: http::HttpClient,
     known: keeper::Known,
     keeper: OnceLock<AbortHandle>,
+    /// Places for logout tokens that wait for keys.
+    waiting: Semaphore,
 }
 
 /// Why there can be no provider by these settings.
@@ -100,7 +104,8 @@ impl Provider {
         }
         let client = http::HttpClient::new()?;
         let known = keeper::Known::new(clock.clone());
-        Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new() }))
+        let waiting = Semaphore::new(logout_token::MAX_WAITING);
+        Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new(), waiting }))
     }
 
     /// Begins to fetch metadata and keys, and keeps them fresh until the provider is dropped. Once is enough.

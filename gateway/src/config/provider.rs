@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::oidc::settings::{Algorithm, ResponseMode, Settings};
+use crate::oidc::settings::{Algorithm, LogoutTokenType, ResponseMode, Settings};
 use crate::origin::Origin;
 use crate::scope::ScopeSet;
 
@@ -39,6 +39,7 @@ pub(super) fn read(
     let scopes = scopes(&section);
     let response_mode = response_mode(&section, public_url);
     let algorithms = algorithms(&section);
+    let logout_token_type = logout_token_type(&section);
     let pass_parameters = parameters::pass_parameters(&section);
     let own = |path: &str| public_url.and_then(|origin| Url::parse(&origin.url(path)).ok());
     let settings = Settings {
@@ -50,6 +51,7 @@ pub(super) fn read(
         resources: Vec::new(),
         response_mode: response_mode?,
         algorithms: algorithms?,
+        logout_token_type: logout_token_type?,
         tenants: tenants?,
         pass_parameters: pass_parameters?,
         redirect_uri: own("/auth/callback")?,
@@ -78,6 +80,15 @@ fn response_mode(section: &Section<'_>, public_url: Option<&Origin>) -> Option<R
         section.report().warning("provider.response_mode: over http, browsers may keep the sign-in's cookie from the form that comes back; use \"query\" or https");
     }
     Some(mode)
+}
+
+fn logout_token_type(section: &Section<'_>) -> Option<LogoutTokenType> {
+    check::word(
+        section,
+        "logout_token_type",
+        &[("lenient", LogoutTokenType::Lenient), ("strict", LogoutTokenType::Strict)],
+        LogoutTokenType::default(),
+    )
 }
 
 fn algorithms(section: &Section<'_>) -> Option<Vec<Algorithm>> {

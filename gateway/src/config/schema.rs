@@ -182,6 +182,12 @@ pub(super) const PROVIDER: Table = Table {
             Default("`[\"login_hint\", \"ui_locales\", \"domain_hint\"]`"),
             "Query parameters of `/auth/sign-in` that are passed on to the provider; all others are ignored. Names that the protocol owns are refused.",
         ),
+        key(
+            "logout_token_type",
+            "`\"lenient\"` or `\"strict\"`",
+            Default("`\"lenient\"`"),
+            "Which `typ` a logout token posted to `/auth/backchannel-logout` may have. `\"lenient\"`: `logout+jwt`, `JWT` or none; what the token says tells it from other tokens all the same. `\"strict\"`: `logout+jwt` only, for providers that write it.",
+        ),
         key("client_key", "table", Later("use `client_secret`"), "A private key for `private_key_jwt`."),
     ],
 };
