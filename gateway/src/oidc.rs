@@ -42,6 +42,7 @@ pub use grants::{AccessToken, GrantError, SubjectKind, bearer_of};
 pub use refresh::{RefreshError, Refreshed};
 pub use settings::Settings;
 pub use sign_in::{Begun, Purpose, SignedIn, Want};
+pub use sign_out::Carriage;
 
 /// One provider, and what the gateway knows of it by now.
 pub struct Provider {

@@ -240,6 +240,12 @@ pub(super) const SESSION: Table = Table {
             "Claims of the ID token that `/auth/session` may show to scripts of the site.",
         ),
         key(
+            "clear_site_data",
+            "`true` or `false`",
+            Default("`true`"),
+            "Whether signing out makes the browser drop what pages of this site kept there: its cache, local and session storage, databases and service workers (`Clear-Site-Data: \"cache\", \"storage\"`). Cookies stay. `false` for sites whose pages keep something that outlives a person's stay, such as a colour scheme.",
+        ),
+        key(
             "same_site",
             "`\"lax\"` or `\"strict\"`",
             Default("`\"lax\"`"),

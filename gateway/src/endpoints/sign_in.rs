@@ -72,7 +72,7 @@ pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
     value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
 }
 
-async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Body>, Stop> {
+pub(super) async fn begin(live: &Live, inbound: &Inbound, want: Want) -> Result<Response<Body>, Stop> {
     let mut begun = live.provider.begin(want).await?;
     begun.attempt.previous = current_session(live, inbound).await;
     let cookies = &live.cookies;

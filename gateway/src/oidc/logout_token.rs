@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
@@ -11,9 +13,10 @@ use crate::secret::Secret;
 use crate::stop::Cause;
 
 use super::Provider;
+use super::discovery::Metadata;
 use super::id_token::{self, ClaimError, IdTokenError, Times, Unverified};
 use super::json::{self, JsonError};
-use super::keys::NoKey;
+use super::keys::{Key, NoKey};
 use super::settings::{LogoutTokenType, Settings};
 
 /// The member of `events` that makes a token a logout token.
@@ -107,6 +110,13 @@ impl From<JsonError> for TokenError {
     }
 }
 
+/// Which issuer a token says that it is from. Nothing is proved: good for choosing by whose keys to verify it.
+pub fn claimed_issuer(text: &Secret<String>) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(text.expose().split('.').nth(1)?).ok()?;
+    let claims = json::object(&payload).ok()?;
+    json::text(&claims, "iss").ok().map(str::to_owned)
+}
+
 impl Provider {
     /// Whether this is the provider of that issuer.
     pub fn has_issuer(&self, issuer: &str) -> bool {
@@ -124,24 +134,31 @@ impl Provider {
         let token = Unverified::parse_kind(&text, &metadata.algorithms, |kind| is_wanted(kind, wanted));
         let token = token.map_err(TokenError::from)?;
         let said = read(&token.claims, &self.settings, self.clock.now())?;
-        let (id, algorithm) = (token.header.key_id.clone(), token.header.algorithm);
-        let key = match self.known.keys.at_hand(id.as_deref(), algorithm) {
-            Some(key) => key,
-            None => {
-                let _waiting = self.waiting.try_acquire().map_err(|_| LogoutTokenError::Busy)?;
-                let url = metadata.jwks_uri.clone();
-                let found = self.on_runtime(|provider| async move {
-                    provider.known.keys.find(&provider.client, &url, id.as_deref(), algorithm).await
-                });
-                match found.await {
-                    Some(Ok(key)) => key,
-                    Some(Err(NoKey::Unavailable)) | None => return Err(LogoutTokenError::NoKeys),
-                    Some(Err(error)) => return Err(TokenError::from(IdTokenError::from(error)).into()),
-                }
-            }
-        };
+        let key = self.key_of(&token, &metadata).await?;
         token.verify_signature(&key).map_err(TokenError::from)?;
         Ok(said)
+    }
+
+    /// The key that a token names. Nobody waits whose key is known; only so many may wait for others.
+    async fn key_of(
+        self: &Arc<Self>,
+        token: &Unverified<'_>,
+        metadata: &Metadata,
+    ) -> Result<Key, LogoutTokenError> {
+        let (id, algorithm) = (token.header.key_id.clone(), token.header.algorithm);
+        if let Some(key) = self.known.keys.at_hand(id.as_deref(), algorithm) {
+            return Ok(key);
+        }
+        let _waiting = self.waiting.try_acquire().map_err(|_| LogoutTokenError::Busy)?;
+        let url = metadata.jwks_uri.clone();
+        let found = self.on_runtime(|provider| async move {
+            provider.known.keys.find(&provider.client, &url, id.as_deref(), algorithm).await
+        });
+        match found.await {
+            Some(Ok(key)) => Ok(key),
+            Some(Err(NoKey::Unavailable)) | None => Err(LogoutTokenError::NoKeys),
+            Some(Err(error)) => Err(TokenError::from(IdTokenError::from(error)).into()),
+        }
     }
 }
 

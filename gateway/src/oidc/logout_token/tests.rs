@@ -185,7 +185,7 @@ async fn verify(provider: &Arc<Provider>, text: String) -> Result<LogoutToken, L
 }
 
 #[track_caller]
-fn must_be_refused(verified: Result<LogoutToken, LogoutTokenError>, what: &str) {
+fn must_be_refused(verified: &Result<LogoutToken, LogoutTokenError>, what: &str) {
     assert!(matches!(verified, Err(LogoutTokenError::Refused(_))), "{what}: {verified:?}");
 }
 
@@ -199,23 +199,23 @@ async fn a_token_counts_only_when_the_provider_signed_it() {
     let (signed, signature) = text.rsplit_once('.').expect("three parts");
     let mut changed = signature.to_owned();
     changed.replace_range(..1, if signature.starts_with('A') { "B" } else { "A" });
-    must_be_refused(verify(&provider, format!("{signed}.{changed}")).await, "a changed signature");
-    must_be_refused(verify(&provider, format!("{signed}.")).await, "no signature");
-    must_be_refused(verify(&provider, signed.to_owned()).await, "two parts");
+    must_be_refused(&verify(&provider, format!("{signed}.{changed}")).await, "a changed signature");
+    must_be_refused(&verify(&provider, format!("{signed}.")).await, "no signature");
+    must_be_refused(&verify(&provider, signed.to_owned()).await, "two parts");
     let stranger = Signer::new(Algorithm::RS256, Some("key-1"));
-    must_be_refused(verify(&provider, stranger.token(&claims)).await, "another key of that name");
+    must_be_refused(&verify(&provider, stranger.token(&claims)).await, "another key of that name");
     let other = Signer::new(Algorithm::ES256, Some("key-1"));
-    must_be_refused(verify(&provider, other.token(&claims)).await, "an algorithm that is not accepted");
+    must_be_refused(&verify(&provider, other.token(&claims)).await, "an algorithm that is not accepted");
     for algorithm in ["none", "None", "HS256"] {
         let header = json!({ "alg": algorithm, "kid": "key-1" }).to_string();
-        must_be_refused(verify(&provider, fake.signer.sign(&header, &claims.to_string())).await, algorithm);
+        must_be_refused(&verify(&provider, fake.signer.sign(&header, &claims.to_string())).await, algorithm);
     }
 }
 
 #[tokio::test]
 async fn tokens_of_other_kinds_are_no_logout_tokens() {
     let (fake, provider) = ready().await;
-    must_be_refused(verify(&provider, fake.signer.token(&fake.claims("n-1"))).await, "an ID token");
+    must_be_refused(&verify(&provider, fake.signer.token(&fake.claims("n-1"))).await, "an ID token");
     let header = json!({ "alg": "RS256", "kid": "key-1", "typ": "at+jwt" }).to_string();
     let text = fake.signer.sign(&header, &claims_of(&fake).to_string());
     let refused = verify(&provider, text).await.expect_err("an access token");
@@ -230,10 +230,10 @@ async fn a_doubled_member_is_refused() {
     assert!(verify(&provider, fake.signer.sign(&header, &payload)).await.is_ok());
     for more in ["\"sid\":\"s-1\"", "\"aud\":\"todo-web\"", "\"nonce\":1,\"nonce\":1"] {
         let doubled = format!("{},{more}}}", payload.strip_suffix('}').expect("an object"));
-        must_be_refused(verify(&provider, fake.signer.sign(&header, &doubled)).await, more);
+        must_be_refused(&verify(&provider, fake.signer.sign(&header, &doubled)).await, more);
     }
     let header = format!("{},\"alg\":\"RS256\"}}", header.strip_suffix('}').expect("an object"));
-    must_be_refused(verify(&provider, fake.signer.sign(&header, &payload)).await, "two algorithms");
+    must_be_refused(&verify(&provider, fake.signer.sign(&header, &payload)).await, "two algorithms");
 }
 
 #[tokio::test]
