@@ -51,6 +51,11 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::from(seconds)))
     }
 
+    /// The time from `earlier` until this moment; none if it was later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// This moment less `span`; saturates instead of wrapping.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {

@@ -1,8 +1,11 @@
 //! The gateway's own paths, all below `/auth`: which there are, and who answers each. No configured route can stand
 //! in front of them (requirement PA-08).
 
+pub mod backchannel;
 pub mod callback;
 mod choice;
+pub mod frontchannel;
+pub mod initiate;
 pub mod jwks;
 mod onward;
 mod posted;
@@ -19,8 +22,8 @@ use crate::access::Record;
 use crate::body::Body;
 use crate::intake::Inbound;
 use crate::live::Live;
-use crate::oidc::Purpose;
 use crate::oidc::settings::{ResponseMode, Settings};
+use crate::oidc::{Provider, Purpose};
 use crate::policy::Permit;
 use crate::routing::{Csrf, Endpoint, Methods, Pattern, Route, Target};
 use crate::rule::Rule;
@@ -33,6 +36,9 @@ pub const PREFIX: &str = "/auth";
 pub const SIGNED_OUT: &str = "/auth/signed-out";
 /// Where a browser takes a step inside this site, so that it brings its session along.
 const CONTINUE: &str = "/auth/continue";
+
+/// Where others begin a sign-in.
+const INITIATE: &str = "/auth/initiate";
 
 /// Answers a request to one of the gateway's own paths.
 pub async fn answer(
@@ -52,6 +58,9 @@ pub async fn answer(
         Endpoint::Session => session::answer(live, &inbound, &permit),
         Endpoint::Sessions => sessions::answer(live, inbound, &permit, record).await,
         Endpoint::Jwks => Ok(jwks::answer(live)),
+        Endpoint::BackchannelLogout => backchannel::answer(live, inbound, record).await,
+        Endpoint::FrontchannelLogout => frontchannel::answer(live, &inbound, record).await,
+        Endpoint::Initiate => initiate::answer(live, inbound).await,
         Endpoint::Unknown => Err(Stop::refused(Reason::NoRoute)),
     }
 }
@@ -60,6 +69,17 @@ pub async fn answer(
 pub fn is_silent_poll(permit: &Permit<'_>, inbound: &Inbound) -> bool {
     matches!(permit.target(), Target::Endpoint(Endpoint::Session | Endpoint::Sessions))
         && parameter(inbound, "slide").is_some_and(|value| value == "false")
+}
+
+/// The provider of that issuer, if it is a configured one.
+fn provider_of<'live>(live: &'live Live, issuer: &str) -> Option<&'live Arc<Provider>> {
+    live.providers.of_issuer(issuer)
+}
+
+/// The one value of that name; nothing where there is none or more than one.
+fn only(pairs: &[(String, String)], name: &str) -> Option<String> {
+    let mut values = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+    values.next().filter(|_| values.next().is_none()).cloned()
 }
 
 /// The first query parameter of that name.
@@ -91,6 +111,9 @@ pub fn routes(providers: &[Settings]) -> Vec<Arc<Route>> {
         ("/auth/sign-out", &["POST"], Csrf::Origin, Endpoint::SignOut),
         (SIGNED_OUT, &["GET", "HEAD"], Csrf::Exempt, Endpoint::SignedOut),
         ("/auth/session", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Session),
+        ("/auth/backchannel-logout", &["POST"], Csrf::Exempt, Endpoint::BackchannelLogout),
+        ("/auth/frontchannel-logout", &["GET"], Csrf::Exempt, Endpoint::FrontchannelLogout),
+        (INITIATE, &["GET", "POST"], Csrf::Exempt, Endpoint::Initiate),
         (OWN_PAGE, &["GET", "HEAD", "POST"], Csrf::Origin, Endpoint::Sessions),
         ("/auth/jwks", &["GET", "HEAD"], Csrf::Exempt, Endpoint::Jwks),
     ]

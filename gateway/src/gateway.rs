@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 
 use crate::access::Record;
 use crate::body::Body;
+use crate::caller::Caller;
 use crate::endpoints;
 use crate::files::FileRequest;
 use crate::intake::{self, Inbound, Peer};
@@ -85,7 +86,11 @@ async fn judge<'live>(
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
     let route = live.routes.find(inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
-    let mut caller = identity::establish(inbound, &live.cookies, &live.sessions, memo).await;
+    let mut caller = if route.is_for_the_provider() {
+        Ok(Caller::Anonymous { stale_cookie: false })
+    } else {
+        identity::establish(inbound, &live.cookies, &live.sessions, memo).await
+    };
     if route.is_indifferent() {
         caller = identity::or_anybody(caller);
     }

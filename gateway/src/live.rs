@@ -42,6 +42,8 @@ pub struct Live {
     pub metrics: Arc<Metrics>,
     /// Who is signed in.
     pub sessions: Arc<Store>,
+    /// Whether signing out empties what pages of this site kept in the browser.
+    pub clear_site_data: bool,
     /// Claims that `/auth/session` may show.
     pub shown_claims: Vec<String>,
     /// Every `[tokens.NAME]`.

@@ -14,6 +14,7 @@ mod id_token;
 mod json;
 mod keeper;
 mod keys;
+pub mod logout_token;
 mod refresh;
 pub mod settings;
 mod sign_in;
@@ -29,6 +30,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use url::Url;
 
@@ -41,6 +43,7 @@ pub use grants::{AccessToken, GrantError, SubjectKind, bearer_of};
 pub use refresh::{RefreshError, Refreshed};
 pub use settings::Settings;
 pub use sign_in::{Begun, Purpose, SignedIn, Want};
+pub use sign_out::Carriage;
 
 /// One provider, and what the gateway knows of it by now.
 pub struct Provider {
@@ -50,6 +53,8 @@ pub struct Provider {
     client: http::HttpClient,
     known: keeper::Known,
     keeper: OnceLock<AbortHandle>,
+    /// Places for logout tokens that wait for keys.
+    waiting: Semaphore,
 }
 
 /// Why there can be no provider by these settings.
@@ -105,7 +110,8 @@ impl Provider {
         };
         let client = http::HttpClient::new(certificate)?;
         let known = keeper::Known::new(clock.clone());
-        Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new() }))
+        let waiting = Semaphore::new(logout_token::MAX_WAITING);
+        Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new(), waiting }))
     }
 
     /// What is configured of it.

@@ -14,8 +14,10 @@ use crate::body::Body;
 use crate::request_id::RequestId;
 
 mod list;
+mod onward_form;
 
 pub use list::{Button, Entry, List, Moment};
+pub use onward_form::Form;
 
 const TEMPLATE: &str = include_str!("pages/page.html");
 

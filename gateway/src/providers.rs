@@ -41,7 +41,7 @@ impl Providers {
 
     /// The provider that says it is `issuer`, by an exact comparison.
     pub fn of_issuer(&self, issuer: &str) -> Option<&Arc<Provider>> {
-        self.all().find(|provider| provider.settings().issuers().iter().any(|known| known == issuer))
+        self.all().find(|provider| provider.has_issuer(issuer))
     }
 
     /// The provider that somebody signed in with; nothing if it is no longer configured.

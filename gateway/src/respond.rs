@@ -61,6 +61,9 @@ pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record<'_>) -> Response
             {
                 headers.insert(ALLOW, allow);
             }
+            if refusal.reason == Reason::Busy {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            }
         }
         Stop::Failed(fault) if status == StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(
@@ -111,6 +114,9 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::CodeRefused
         | Reason::BadIdToken
         | Reason::SignInLoop
+        | Reason::BadInitiation
+        | Reason::BadLogoutToken
+        | Reason::LogoutTokenUsed
         | Reason::ClientGone => StatusCode::BAD_REQUEST,
         Reason::NoSession
         | Reason::SessionOver
@@ -127,11 +133,14 @@ fn status(stop: &Stop) -> StatusCode {
         Reason::NoRoute | Reason::NoFile | Reason::NoSuchSession => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::BadMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::TargetTooLong => StatusCode::URI_TOO_LONG,
         Reason::BadExpect => StatusCode::EXPECTATION_FAILED,
         Reason::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
         Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Reason::ProviderUnavailable | Reason::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::Busy | Reason::ProviderUnavailable | Reason::StoreUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Reason::ProviderBroken | Reason::UpstreamUnreachable | Reason::UpstreamBroken => {
             StatusCode::BAD_GATEWAY
         }
@@ -193,6 +202,14 @@ pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<B
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(&CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     response
+}
+
+/// The answer to a logout request that is wrong: what OpenID Connect Back-Channel Logout 1.0, section 2.8 asks for, in
+/// fixed text.
+pub fn invalid_request(reason: Reason, record: &mut Record<'_>) -> Response<Body> {
+    record.reason = Some(reason);
+    let body = json!({ "error": "invalid_request", "error_description": words::about(reason).advice });
+    json_response(StatusCode::BAD_REQUEST, &body)
 }
 
 /// Where to send a person so that signing in leads back.

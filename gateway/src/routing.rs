@@ -56,6 +56,12 @@ impl Route {
         let has_persons_token = self.token.as_ref().is_some_and(|spec| spec.is_for_sessions());
         self.rule.is_public() && !has_persons_token && !matches!(self.target, Target::Endpoint(_))
     }
+
+    /// Whether the provider asks here, so that no session of whoever carries the request plays a part: its cookies are
+    /// not looked at, and none is set.
+    pub fn is_for_the_provider(&self) -> bool {
+        matches!(self.target, Target::Endpoint(Endpoint::BackchannelLogout | Endpoint::FrontchannelLogout))
+    }
 }
 
 /// Which paths a route matches. The text is a canonical path.
@@ -110,6 +116,12 @@ pub enum Endpoint {
     Sessions,
     /// `/auth/jwks`
     Jwks,
+    /// `/auth/backchannel-logout`
+    BackchannelLogout,
+    /// `/auth/frontchannel-logout`
+    FrontchannelLogout,
+    /// `/auth/initiate`
+    Initiate,
     /// Anything else below `/auth`: there is nothing.
     Unknown,
 }

@@ -61,6 +61,9 @@ pub struct Identity {
     /// The provider's own name for the sign-in: the ID token's `sid`, if it has one (OpenID Connect Back-Channel Logout
     /// 1.0, section 2.1).
     pub provider_session: Option<String>,
+    /// When the provider said all this first, by its own clock: `iat` of the ID token of the sign-in. What it says of the
+    /// end of earlier sessions is not about this one.
+    pub asserted: Timestamp,
 }
 
 impl Identity {
@@ -312,6 +315,7 @@ pub(crate) mod tests {
             claims: Claims::default(),
             granted: ScopeSet::default(),
             provider_session: None,
+            asserted: Timestamp(0),
         }
     }
 

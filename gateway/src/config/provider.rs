@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::oidc::settings::{Algorithm, ResponseMode, Settings};
+use crate::oidc::settings::{Algorithm, LogoutTokenType, ResponseMode, Settings};
 use crate::origin::Origin;
 use crate::scope::ScopeSet;
 
@@ -45,6 +45,7 @@ pub(super) fn read(
     let pass_parameters = parameters::pass_parameters(section);
     let request = request::read(section);
     let resources = request::resources(section);
+    let logout_token_type = logout_token_type(section);
     let own = |path: &str| public_url.and_then(|origin| Url::parse(&origin.url(path)).ok());
     let settings = Settings {
         name: name.into(),
@@ -57,6 +58,7 @@ pub(super) fn read(
         resources: resources?,
         response_mode: response_mode?,
         algorithms: algorithms?,
+        logout_token_type: logout_token_type?,
         tenants: tenants?,
         pass_parameters: pass_parameters?,
         request: request?,
@@ -86,6 +88,15 @@ fn response_mode(section: &Section<'_>, public_url: Option<&Origin>) -> Option<R
         section.report().warning("provider.response_mode: over http, browsers may keep the sign-in's cookie from the form that comes back; use \"query\" or https");
     }
     Some(mode)
+}
+
+fn logout_token_type(section: &Section<'_>) -> Option<LogoutTokenType> {
+    check::word(
+        section,
+        "logout_token_type",
+        &[("lenient", LogoutTokenType::Lenient), ("strict", LogoutTokenType::Strict)],
+        LogoutTokenType::default(),
+    )
 }
 
 fn algorithms(section: &Section<'_>) -> Option<Vec<Algorithm>> {

@@ -271,6 +271,12 @@ pub(super) const PROVIDER: Table = Table {
             Default("`\"auto\"`"),
             "Whether requests for a sign-in are pushed to the provider directly (RFC 9126), so that browsers neither see nor change them. `\"auto\"`: where its metadata requires it. There is no falling back: if pushing fails, the sign-in does.",
         ),
+        key(
+            "logout_token_type",
+            "`\"lenient\"` or `\"strict\"`",
+            Default("`\"lenient\"`"),
+            "Which `typ` a logout token posted to `/auth/backchannel-logout` may have. `\"lenient\"`: `logout+jwt`, `JWT` or none; what the token says tells it from other tokens all the same. `\"strict\"`: `logout+jwt` only, for providers that write it.",
+        ),
     ],
 };
 
@@ -320,6 +326,12 @@ pub(super) const SESSION: Table = Table {
             "list of strings",
             Default("`[\"sub\", \"name\", \"preferred_username\", \"email\", \"oid\", \"tid\", \"roles\"]`"),
             "Claims of the ID token that `/auth/session` may show to scripts of the site.",
+        ),
+        key(
+            "clear_site_data",
+            "`true` or `false`",
+            Default("`true`"),
+            "Whether signing out makes the browser drop what pages of this site kept there: its cache, local and session storage, databases and service workers (`Clear-Site-Data: \"cache\", \"storage\"`). Cookies stay. `false` for sites whose pages keep something that outlives a person's stay, such as a colour scheme.",
         ),
         key(
             "same_site",

@@ -36,6 +36,8 @@ pub struct SessionSettings {
     pub store: Choice,
     /// The keys that lock them there, newest first; none where the gateway makes its own.
     pub keys: Vec<ServerKey>,
+    /// Whether signing out empties what pages of the site kept in the browser.
+    pub clear_site_data: bool,
     /// Claims that `/auth/session` may show.
     pub shown_claims: Vec<String>,
     /// How the session's cookie is written.
@@ -61,6 +63,7 @@ pub(super) fn read(
             max_per_person: None,
             store: store::default(around),
             keys: Vec::new(),
+            clear_site_data: true,
             shown_claims: SHOWN.map(str::to_owned).to_vec(),
             cookies: Style::default(),
         };
@@ -69,6 +72,7 @@ pub(super) fn read(
     let section = top.section("session", &schema::SESSION)?;
     let (lifetimes, max_per_person, shown_claims) =
         (lifetimes(&section), max_per_person(&section), claims(&section));
+    let clear_site_data = clear_site_data(&section);
     let cookies = cookies::read(&section, public_url);
     let (store, mut files) = store::read(&section, around);
     let (keys, key_files) = keys::read(&section, store.as_ref(), around);
@@ -81,10 +85,15 @@ pub(super) fn read(
         max_per_person: max_per_person.ok()?,
         store: store?,
         keys: keys?,
+        clear_site_data: clear_site_data?,
         shown_claims: shown_claims?,
         cookies: cookies?,
     };
     Some(Found { settings, files })
+}
+
+fn clear_site_data(section: &Section<'_>) -> Option<bool> {
+    section.value("clear_site_data").map_or(Some(true), |value| value.flag())
 }
 
 /// Nothing inside for no limit, nothing at all for a wrong one, which is reported.

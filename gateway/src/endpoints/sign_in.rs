@@ -89,7 +89,7 @@ pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
     value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
 }
 
-async fn begin(
+pub(super) async fn begin(
     live: &Live,
     provider: &Arc<Provider>,
     inbound: &Inbound,

@@ -1,7 +1,7 @@
 //! `/auth/sign-out` and the page people land on afterwards. The local session ends first, so that no failure at the
 //! provider can keep somebody signed in here (requirements LO-01 to LO-07).
 
-use http::{Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::access::Record;
@@ -9,7 +9,8 @@ use crate::body::Body;
 use crate::entropy;
 use crate::intake::Inbound;
 use crate::live::Live;
-use crate::pages::Page;
+use crate::oidc::Carriage;
+use crate::pages::{Form, Page};
 use crate::policy::Permit;
 use crate::respond::{self, Reader};
 use crate::session::Session;
@@ -18,45 +19,76 @@ use crate::stop::{Fault, Stop};
 
 use super::{SIGNED_OUT, parameter, sign_in};
 
+/// Has the browser drop what pages of this site kept in it; cookies stay, so that other tabs can go on signing in
+/// (requirement LO-09).
+static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// The note that the provider could not be told.
 const UNREACHABLE: &str = "unreachable";
 
 /// Ends the session here, gives the refresh token back, then sends the browser to end it at the provider.
+///
+/// Without a session nothing is done and nothing cleared: such a request needs not come from this site, because the
+/// session's cookie stays behind when another site posts here, and must not take that cookie away (requirement LO-02).
 pub async fn answer(
     live: &Live,
     inbound: &Inbound,
     permit: &Permit<'_>,
     record: &mut Record<'_>,
 ) -> Result<Response<Body>, Stop> {
-    let next = match permit.caller().session() {
-        // Signing out twice, or without a session, is fine.
-        None => SIGNED_OUT.to_owned(),
-        Some(session) => {
-            live.sessions.end(session, Ending::SignedOut).await?;
-            tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
-            let credentials = session.credentials();
-            match give_back(live, session).await {
-                Ok(()) => live
-                    .providers
-                    .of(&session.identity())
-                    .and_then(|provider| provider.end_session_url(&credentials.id_token, &entropy::token()))
-                    .unwrap_or_else(|| SIGNED_OUT.to_owned()),
-                // Sending the browser to a provider that does not answer would strand it there.
-                Err(fault) => {
-                    tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = fault.causes(), "the provider could not be told of a sign-out");
-                    format!("{SIGNED_OUT}?provider={UNREACHABLE}")
-                }
-            }
-        }
+    let reader = Reader::of(inbound.headers());
+    // Signing out twice, or without a session, is fine.
+    let Some(session) = permit.caller().session() else {
+        return Ok(lead_to(SIGNED_OUT, reader));
     };
+    live.sessions.end(session, Ending::SignedOut).await?;
+    tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
     record.clear_session = true;
     record.clear_login = Some(live.cookies.login_name(sign_in::ROUNDS));
-    Ok(match Reader::of(inbound.headers()) {
-        Reader::Person => respond::see_other(&next),
+    let mut response = onward(live, session, reader, record).await;
+    if live.clear_site_data {
+        response.headers_mut().insert(&CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\", \"storage\""));
+    }
+    Ok(response)
+}
+
+/// Gives the refresh token back, and says where the browser goes next.
+async fn onward(live: &Live, session: &Session, reader: Reader, record: &Record<'_>) -> Response<Body> {
+    if let Err(fault) = give_back(live, session).await {
+        tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = fault.causes(), "the provider could not be told of a sign-out");
+        // Sending the browser to a provider that does not answer would strand it there.
+        return lead_to(&format!("{SIGNED_OUT}?provider={UNREACHABLE}"), reader);
+    }
+    let provider = live.providers.of(&session.identity());
+    let end_session = provider
+        .and_then(|provider| provider.end_session(&session.credentials().id_token, &entropy::token()));
+    let Some(end_session) = end_session else {
+        return lead_to(SIGNED_OUT, reader);
+    };
+    if reader == Reader::Program {
+        return lead_to(&end_session.address_for_scripts(), reader);
+    }
+    match end_session.carriage() {
+        Carriage::Address(address) => lead_to(&address, reader),
+        Carriage::Form(action, fields) => {
+            let form = Form { action: &action, fields: &fields, button: "Go on" };
+            let page = Page {
+                status: StatusCode::OK,
+                heading: "One moment",
+                message: "You are signed out of this site. You are being taken to the sign-in service, to be signed out there too.",
+                actions: &[(SIGNED_OUT, "Stay signed in there")],
+            };
+            page.posting(&form, &record.request_id)
+        }
+    }
+}
+
+fn lead_to(next: &str, reader: Reader) -> Response<Body> {
+    match reader {
+        Reader::Person => respond::see_other(next),
         Reader::Program => {
             respond::json_response(StatusCode::OK, &json!({ "signed_out": true, "location": next }))
         }
-    })
+    }
 }
 
 /// Gives the refresh token back to the provider, within two seconds.

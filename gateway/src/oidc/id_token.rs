@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJwsSigningAlgorithm};
-use openidconnect::{ClientId, IssuerUrl, JsonWebKeySet, Nonce};
+use openidconnect::{ClientId, IssuerUrl, JsonWebKey, JsonWebKeySet, Nonce};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
@@ -18,8 +18,11 @@ use crate::oidc::keys::{Key, NoKey};
 use crate::oidc::settings::Algorithm;
 use crate::secret::Secret;
 
-pub(super) use claims::{ClaimError, Expected, ExpectedNonce, is_issuer, lacks_tenants, moment};
-pub(super) use header::{Header, HeaderError};
+pub(super) use claims::{
+    ClaimError, Expected, ExpectedNonce, Times, check_audience, check_subject, is_issuer, lacks_tenants,
+    moment,
+};
+pub(super) use header::{Header, HeaderError, media_type};
 
 /// How far the provider's clock may differ from ours (requirement IT-10).
 pub(super) const LEEWAY: Duration = Duration::from_mins(1);
@@ -57,12 +60,21 @@ pub(super) enum IdTokenError {
 pub(super) struct Unverified<'a> {
     text: &'a Secret<String>,
     pub(super) header: Header,
-    claims: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a compact JWS apart (RFC 7515, section 7.1).
+    /// Takes an ID token apart.
     pub(super) fn parse(text: &'a Secret<String>, algorithms: &[Algorithm]) -> Result<Self, IdTokenError> {
+        Self::parse_kind(text, algorithms, header::is_id_token)
+    }
+
+    /// Takes a compact JWS apart (RFC 7515, section 7.1) whose `typ` is one that is wanted.
+    pub(super) fn parse_kind(
+        text: &'a Secret<String>,
+        algorithms: &[Algorithm],
+        is_wanted: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Self, IdTokenError> {
         let parts: Vec<&str> = text.expose().split('.').collect();
         let [header, payload, signature] = parts[..] else {
             return Err(IdTokenError::Form);
@@ -71,10 +83,20 @@ impl<'a> Unverified<'a> {
             return Err(IdTokenError::Form);
         }
         let header = json::object(&decode(header)?).map_err(IdTokenError::HeaderJson)?;
-        let header = Header::read(&header, algorithms)?;
+        let header = Header::read(&header, algorithms, is_wanted)?;
         let claims = json::object(&decode(payload)?).map_err(IdTokenError::ClaimsJson)?;
         decode(signature)?;
         Ok(Self { text, header, claims })
+    }
+
+    /// Checks the signature by `key` and nothing else, and gives the claims away.
+    pub(super) fn verify_signature(self, key: &Key) -> Result<Map<String, Value>, IdTokenError> {
+        let (input, signature) = self.text.expose().rsplit_once('.').ok_or(IdTokenError::Form)?;
+        let algorithm = library_algorithm(self.header.algorithm);
+        key.to_library()
+            .verify_signature(&algorithm, input.as_bytes(), &decode(signature)?)
+            .map_err(|_| IdTokenError::Verification("signature"))?;
+        Ok(self.claims)
     }
 
     /// Checks the claims, then the signature by `key`, and only then gives the claims away.

@@ -112,6 +112,12 @@ impl KeyCache {
         self.usable().ok_or(NoKey::Unavailable)?.find(id, algorithm)
     }
 
+    /// The same, if it is known without asking anybody.
+    pub(super) fn at_hand(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Key> {
+        let set = self.usable().filter(|set| self.clock.now() < set.fetched.plus(FRESH))?;
+        set.find(id, algorithm).ok()
+    }
+
     /// Fetches, unless somebody else just did.
     async fn ask(&self, client: &HttpClient, url: &Url, known: Option<Arc<KeySet>>) {
         let mut asked = self.asked.lock().await;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub response_mode: ResponseMode,
     /// Signature algorithms accepted on ID tokens.
     pub algorithms: Vec<Algorithm>,
+    /// What the header of a logout token must say of its kind.
+    pub logout_token_type: LogoutTokenType,
     /// For a multi-tenant Entra issuer holding `{tenantid}`: the tenants that may sign in. Otherwise empty, or a
     /// further restriction on `tid`.
     pub tenants: Vec<String>,
@@ -107,6 +109,16 @@ pub enum Pushing {
     Always,
     /// Never; a provider that requires them is not used.
     Never,
+}
+
+/// Which `typ` a logout token may have (OpenID Connect Back-Channel Logout 1.0, section 2.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogoutTokenType {
+    /// `logout+jwt`, or `JWT`, or none: many providers do not say the kind.
+    #[default]
+    Lenient,
+    /// `logout+jwt`.
+    Strict,
 }
 
 /// `response_mode` of the authorization request.

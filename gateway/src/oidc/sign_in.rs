@@ -229,9 +229,12 @@ impl Provider {
             if issuer == *self.settings.issuer { Arc::clone(&self.settings.issuer) } else { issuer.into() };
         let scopes = granted.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
+        // It was checked with the token.
+        let asserted = id_token::moment(&claims, "iat").ok().flatten().unwrap_or_else(|| self.clock.now());
         let claims = id_token::about_the_person(claims);
         let provider = Arc::clone(&self.settings.issuer);
-        Identity { provider, issuer, subject, claims: claims.into(), granted: scopes, provider_session }
+        let claims = claims.into();
+        Identity { provider, issuer, subject, claims, granted: scopes, provider_session, asserted }
     }
 
     /// The answer's access token, where it is good for exactly what a route asks for and nothing more: a token that

@@ -1,10 +1,11 @@
-//! Signing out at the provider: the redirect that ends its session too (OpenID Connect RP-Initiated Logout 1.0), and
+//! Signing out at the provider: the request that ends its session too (OpenID Connect RP-Initiated Logout 1.0), and
 //! the revocation of the refresh token (RFC 7009). Neither is needed for the gateway's own session to end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use url::Url;
 
 use crate::oidc::http::CallError;
 use crate::oidc::{BrokenOff, Provider};
@@ -23,17 +24,88 @@ enum RevocationError {
     Status(StatusCode),
 }
 
+/// Longer addresses are refused on the way often enough (requirement LO-08).
+const LONGEST_ADDRESS: usize = 2_048;
+
+/// A request that ends the person's session at the provider (RP-Initiated Logout, section 2).
+pub struct EndSession {
+    endpoint: Url,
+    hint: Secret<String>,
+    others: [(&'static str, String); 3],
+}
+
+/// How the browser brings it there.
+pub enum Carriage {
+    /// By going to this address.
+    Address(String),
+    /// By a form, because the address would be too long: where it is posted, and its fields.
+    Form(Url, Vec<(&'static str, Secret<String>)>),
+}
+
+impl EndSession {
+    /// For a browser that shows pages.
+    pub fn carriage(&self) -> Carriage {
+        let address = self.address([self.hint()].into_iter().chain(self.others()));
+        if address.len() <= LONGEST_ADDRESS {
+            return Carriage::Address(address);
+        }
+        let fields = [self.hint()].into_iter().chain(self.others());
+        let fields = fields.map(|(name, value)| (name, Secret::new(value.to_owned()))).collect();
+        Carriage::Form(self.endpoint.clone(), fields)
+    }
+
+    /// For a script, which is told an address and nothing else: where that would be too long it goes without the ID
+    /// token. The provider may ask the person then whether they mean it.
+    pub fn address_for_scripts(&self) -> String {
+        match self.carriage() {
+            Carriage::Address(address) => address,
+            Carriage::Form(..) => self.address(self.others()),
+        }
+    }
+
+    fn hint(&self) -> (&'static str, &str) {
+        ("id_token_hint", self.hint.expose())
+    }
+
+    fn others(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.others.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    fn address<'a>(&self, fields: impl Iterator<Item = (&'static str, &'a str)>) -> String {
+        let mut url = self.endpoint.clone();
+        url.query_pairs_mut().extend_pairs(fields);
+        url.into()
+    }
+}
+
 impl Provider {
-    /// Where to send the browser so that the provider forgets the person too, and then sends it back with `state`.
-    /// Nothing if the provider has no such place, or was never reached.
-    pub fn end_session_url(&self, id_token: &Secret<String>, state: &str) -> Option<String> {
-        let mut url = self.known.metadata()?.end_session_endpoint.clone()?;
-        url.query_pairs_mut()
-            .append_pair("id_token_hint", id_token.expose())
-            .append_pair("client_id", &self.settings.client_id)
-            .append_pair("post_logout_redirect_uri", self.settings.post_logout_redirect_uri.as_str())
-            .append_pair("state", state);
-        Some(url.into())
+    /// The origins at which the provider may show pages of its own, as far as they are known.
+    pub fn origins(&self) -> Vec<String> {
+        let metadata = self.known.metadata();
+        let metadata = metadata.as_ref();
+        let issuer = Url::parse(&self.settings.issuer).ok();
+        let authorization = metadata.map(|metadata| metadata.authorization_endpoint.clone());
+        let end_session = metadata.and_then(|metadata| metadata.end_session_endpoint.clone());
+        let urls = [issuer, authorization, end_session].into_iter().flatten();
+        urls.map(|url| url.origin())
+            .filter(url::Origin::is_tuple)
+            .map(|origin| origin.ascii_serialization())
+            .collect()
+    }
+
+    /// What the browser has to bring to the provider so that it forgets the person too, and then sends it back with
+    /// `state`. Nothing if the provider has no such place, or was never reached.
+    pub fn end_session(&self, id_token: &Secret<String>, state: &str) -> Option<EndSession> {
+        let endpoint = self.known.metadata()?.end_session_endpoint.clone()?;
+        Some(EndSession {
+            endpoint,
+            hint: id_token.clone(),
+            others: [
+                ("client_id", self.settings.client_id.clone()),
+                ("post_logout_redirect_uri", self.settings.post_logout_redirect_uri.to_string()),
+                ("state", state.to_owned()),
+            ],
+        })
     }
 
     /// Takes a refresh token back at the provider, within two seconds. A provider without a revocation endpoint has

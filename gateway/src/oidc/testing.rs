@@ -20,7 +20,9 @@ use tokio::sync::Notify;
 use url::{Url, form_urlencoded};
 
 use super::discovery::Metadata;
-use super::settings::{Algorithm, ClientAuthentication, RequestSettings, ResponseMode, Settings};
+use super::settings::{
+    Algorithm, ClientAuthentication, LogoutTokenType, RequestSettings, ResponseMode, Settings,
+};
 use super::{Provider, Purpose, Want};
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -43,6 +45,7 @@ pub(crate) fn settings(issuer: &str) -> Settings {
         resources: Vec::new(),
         response_mode: ResponseMode::Query,
         algorithms: vec![Algorithm::RS256],
+        logout_token_type: LogoutTokenType::Lenient,
         tenants: Vec::new(),
         pass_parameters: Vec::new(),
         request: RequestSettings::default(),

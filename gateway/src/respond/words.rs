@@ -39,6 +39,13 @@ pub(super) fn about(reason: Reason) -> Words {
             "This request's body cannot be read",
             "Send a form as application/x-www-form-urlencoded, with each field that is asked for once. /auth/sessions takes the same as JSON.",
         ),
+        Reason::BadMediaType => (
+            "This request's body is of another kind",
+            "Send a form as application/x-www-form-urlencoded with one logout_token.",
+        ),
+        Reason::Busy => {
+            ("Too much waits for the sign-in service", "It is not your fault. Try again in a few seconds.")
+        }
         Reason::AmbiguousCookie => (
             "Your browser sent two session cookies",
             "Which of them is yours cannot be known. Clear this site's cookies and sign in again.",
@@ -128,6 +135,19 @@ pub(super) fn about(reason: Reason) -> Words {
         Reason::SignInLoop => (
             "Signing in does not hold",
             "You were signed in more than once, but your browser did not send the session back. Allow cookies for this site, then try again.",
+        ),
+        Reason::BadInitiation => (
+            "This sign-in cannot begin here",
+            "The link that led here names another sign-in service or a page of another site. Start from the front page.",
+        ),
+        Reason::BadLogoutToken => (
+            "This logout token is not accepted",
+            "Send one logout_token that this site's provider signed for this site, of the kind and age that OpenID Connect \
+             Back-Channel Logout asks for.",
+        ),
+        Reason::LogoutTokenUsed => (
+            "This logout token came before",
+            "Each logout token counts once. What it asked for was done then.",
         ),
         Reason::ProviderUnavailable => (
             "The sign-in service cannot be reached",

@@ -74,6 +74,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         );
     }
     let metrics = Arc::new(Metrics::new());
+    let clear_site_data = config.session.clear_site_data;
     let shown_claims = config.session.shown_claims.clone();
     let vault = sessions::vault(&config.session)?;
     let seal = Seal::of(&vault);
@@ -100,6 +101,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         files,
         metrics,
         sessions,
+        clear_site_data,
         shown_claims,
         token_specs: config.tokens,
         seal,

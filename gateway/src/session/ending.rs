@@ -21,11 +21,15 @@ pub enum Ending {
     InvalidGrant,
     /// A refresh brought somebody else's identity.
     IdentityMismatch,
+    /// The provider said so to the gateway (back-channel logout).
+    BackChannel,
+    /// The provider said so by way of the browser (front-channel logout).
+    FrontChannel,
 }
 
 impl Ending {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SignedOut,
         Self::SignedInAgain,
         Self::Idle,
@@ -35,6 +39,8 @@ impl Ending {
         Self::TooMany,
         Self::InvalidGrant,
         Self::IdentityMismatch,
+        Self::BackChannel,
+        Self::FrontChannel,
     ];
 
     /// The stable word, in snake case.
@@ -49,6 +55,8 @@ impl Ending {
             Self::TooMany => "too_many",
             Self::InvalidGrant => "invalid_grant",
             Self::IdentityMismatch => "identity_mismatch",
+            Self::BackChannel => "back_channel",
+            Self::FrontChannel => "front_channel",
         }
     }
 }

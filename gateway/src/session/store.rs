@@ -40,7 +40,7 @@ use backend::{News, StoreError};
 use catalog::Catalog;
 use change::install;
 use durable::{Durable, Kind};
-use used::UsedAttempts;
+use used::Used;
 use warm::Warm;
 
 pub use change::Changed;
@@ -76,7 +76,7 @@ pub struct Store {
     unwritten: Mutex<Vec<Arc<Session>>>,
     /// Sessions that were ended while the place could not be told.
     unfinished: Mutex<Vec<(SessionKey, Ending)>>,
-    used: UsedAttempts,
+    used: Used,
     live_since: Arc<Mutex<Option<Instant>>>,
     gauges: StoreGauges,
 }
@@ -150,7 +150,7 @@ impl Store {
             Some(kind) => Place::Durable(Durable::new(kind, Arc::clone(&settings.metrics))),
         };
         let gauges = settings.metrics.gauges_of(place.name());
-        let (unwritten, unfinished, used) = (Mutex::default(), Mutex::default(), UsedAttempts::default());
+        let (unwritten, unfinished, used) = (Mutex::default(), Mutex::default(), Used::default());
         Self { settings, warm, place, unwritten, unfinished, used, live_since, gauges }
     }
 

@@ -20,8 +20,12 @@ pub enum Reason {
     BadExpect,
     /// A body larger than the endpoint takes.
     BodyTooLarge,
-    /// A body of a kind the endpoint does not take.
+    /// A body of a kind the endpoint does not take, or without what it asks for.
     BadBody,
+    /// A logout token comes in a form, and this was none.
+    BadMediaType,
+    /// Too many of the same kind wait for the provider already.
+    Busy,
     /// Two cookies of the gateway's name.
     AmbiguousCookie,
     // Routing
@@ -82,6 +86,13 @@ pub enum Reason {
     AuthenticationTooOld,
     /// Too many sign-ins in a row without a session.
     SignInLoop,
+    /// A sign-in that somebody else began: for another provider, for another site's page, or in two readings.
+    BadInitiation,
+    // Sign-out
+    /// The logout token cannot be read, is of another kind, or does not verify.
+    BadLogoutToken,
+    /// The logout token came before.
+    LogoutTokenUsed,
     // Faults
     /// The provider cannot be reached, or its metadata or keys could not be had yet.
     ProviderUnavailable,
@@ -114,6 +125,8 @@ impl Reason {
             Self::BadExpect => "bad_expect",
             Self::BodyTooLarge => "body_too_large",
             Self::BadBody => "bad_body",
+            Self::BadMediaType => "bad_media_type",
+            Self::Busy => "busy",
             Self::AmbiguousCookie => "ambiguous_cookie",
             Self::NoRoute => "no_route",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -142,6 +155,9 @@ impl Reason {
             Self::AcrNotMet => "acr_not_met",
             Self::AuthenticationTooOld => "authentication_too_old",
             Self::SignInLoop => "sign_in_loop",
+            Self::BadInitiation => "bad_initiation",
+            Self::BadLogoutToken => "bad_logout_token",
+            Self::LogoutTokenUsed => "logout_token_used",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::ProviderBroken => "provider_broken",
             Self::StoreUnavailable => "store_unavailable",

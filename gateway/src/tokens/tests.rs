@@ -81,6 +81,7 @@ fn alice(fake: &Fake, refresh_token: Option<&str>) -> Beginning {
         claims: Claims::default(),
         granted: ScopeSet::default(),
         provider_session: None,
+        asserted: Timestamp(0),
     };
     let credentials = Credentials {
         id_token: Secret::new(fake.signer.token(&fake.claims("n-1"))),

@@ -101,13 +101,10 @@ impl Expected<'_> {
         if json::text(claims, "iss")? != issuer {
             return Err(ClaimError::Issuer);
         }
-        self.check_audience(claims)?;
-        self.check_times(claims)?;
+        check_audience(claims, self.client_id)?;
+        Times::check(claims, self.now)?;
         self.check_nonce(claims)?;
-        // Counted in characters: the standard says 255 ASCII characters, and others are not refused for being others.
-        if !(1..=255).contains(&json::text(claims, "sub")?.chars().count()) {
-            return Err(ClaimError::Subject);
-        }
+        check_subject(json::text(claims, "sub")?)?;
         check_hash(claims, "at_hash", Some(self.access_token), algorithm)?;
         check_hash(claims, "c_hash", self.code, algorithm)?;
         Ok(issuer.into_owned())
@@ -126,41 +123,6 @@ impl Expected<'_> {
         Ok(Cow::Owned(self.issuer.replace(TENANT_PLACE, tenant)))
     }
 
-    fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), ClaimError> {
-        let audiences = match claims.get("aud") {
-            None => return Err(JsonError::Missing("aud").into()),
-            Some(Value::String(one)) => vec![one.clone()],
-            Some(_) => json::optional_texts(claims, "aud")?.unwrap_or_default(),
-        };
-        // Another audience could show this token to us as if it came from the person (section 3.1.3.7, step 3).
-        if audiences.is_empty() || audiences.iter().any(|audience| audience != self.client_id) {
-            return Err(ClaimError::Audience);
-        }
-        match json::optional_text(claims, "azp")? {
-            Some(party) if party != self.client_id => Err(ClaimError::AuthorizedParty),
-            None if audiences.len() > 1 => Err(ClaimError::AuthorizedParty),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_times(&self, claims: &Map<String, Value>) -> Result<(), ClaimError> {
-        let moment = |name| moment(claims, name)?.ok_or(ClaimError::Json(JsonError::Missing(name)));
-        if self.now >= moment("exp")?.plus(LEEWAY) {
-            return Err(ClaimError::Expired);
-        }
-        let issued = moment("iat")?;
-        if issued > self.now.plus(LEEWAY) {
-            return Err(ClaimError::IssuedInFuture);
-        }
-        if self.now > issued.plus(MAX_AGE) {
-            return Err(ClaimError::IssuedLongAgo);
-        }
-        match self::moment(claims, "nbf")? {
-            Some(start) if start > self.now.plus(LEEWAY) => Err(ClaimError::NotYetValid),
-            _ => Ok(()),
-        }
-    }
-
     fn check_nonce(&self, claims: &Map<String, Value>) -> Result<(), ClaimError> {
         let nonce = json::optional_text(claims, "nonce")?;
         let is_right = match (&self.nonce, nonce) {
@@ -172,6 +134,64 @@ impl Expected<'_> {
             }
         };
         if is_right { Ok(()) } else { Err(ClaimError::Nonce) }
+    }
+}
+
+/// `aud` names this client alone, and `azp` does not name another (section 3.1.3.7, steps 3 to 5).
+pub(in crate::oidc) fn check_audience(
+    claims: &Map<String, Value>,
+    client_id: &str,
+) -> Result<(), ClaimError> {
+    let audiences = match claims.get("aud") {
+        None => return Err(JsonError::Missing("aud").into()),
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(_) => json::optional_texts(claims, "aud")?.unwrap_or_default(),
+    };
+    // Another audience could show this token to us as if it came from the person (section 3.1.3.7, step 3).
+    if audiences.is_empty() || audiences.iter().any(|audience| audience != client_id) {
+        return Err(ClaimError::Audience);
+    }
+    match json::optional_text(claims, "azp")? {
+        Some(party) if party != client_id => Err(ClaimError::AuthorizedParty),
+        None if audiences.len() > 1 => Err(ClaimError::AuthorizedParty),
+        _ => Ok(()),
+    }
+}
+
+/// A `sub` of possible length. Counted in characters: the standard says 255 ASCII characters, and others are not refused
+/// for being others.
+pub(in crate::oidc) fn check_subject(subject: &str) -> Result<(), ClaimError> {
+    if (1..=255).contains(&subject.chars().count()) { Ok(()) } else { Err(ClaimError::Subject) }
+}
+
+/// From when until when a token may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::oidc) struct Times {
+    /// `iat`, by the provider's clock.
+    pub(in crate::oidc) issued: Timestamp,
+    /// From here on [`Self::check`] refuses it.
+    pub(in crate::oidc) over: Timestamp,
+}
+
+impl Times {
+    /// Checks `exp` and `iat`, which must be there, and `nbf`.
+    pub(in crate::oidc) fn check(claims: &Map<String, Value>, now: Timestamp) -> Result<Self, ClaimError> {
+        let required = |name| moment(claims, name)?.ok_or(ClaimError::Json(JsonError::Missing(name)));
+        let end = required("exp")?.plus(LEEWAY);
+        if now >= end {
+            return Err(ClaimError::Expired);
+        }
+        let issued = required("iat")?;
+        if issued > now.plus(LEEWAY) {
+            return Err(ClaimError::IssuedInFuture);
+        }
+        if now > issued.plus(MAX_AGE) {
+            return Err(ClaimError::IssuedLongAgo);
+        }
+        match moment(claims, "nbf")? {
+            Some(start) if start > now.plus(LEEWAY) => Err(ClaimError::NotYetValid),
+            _ => Ok(Self { issued, over: end.min(issued.plus(MAX_AGE).plus_seconds(1)) }),
+        }
     }
 }
 

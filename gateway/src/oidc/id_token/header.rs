@@ -32,7 +32,11 @@ pub(in crate::oidc) enum HeaderError {
 
 impl Header {
     /// Reads a header and refuses what is not done here.
-    pub(super) fn read(members: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Self, HeaderError> {
+    pub(super) fn read(
+        members: &Map<String, Value>,
+        algorithms: &[Algorithm],
+        is_wanted: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Self, HeaderError> {
         // RFC 7515, section 4.1.11 and RFC 7797; RFC 7516, section 4.1; RFC 7519, section 5.2 (nested tokens).
         if let Some(name) =
             ["crit", "b64", "zip", "enc", "cty"].into_iter().find(|name| members.contains_key(*name))
@@ -42,7 +46,7 @@ impl Header {
         let name = json::text(members, "alg")?;
         let algorithm =
             algorithms.iter().copied().find(|one| one.as_str() == name).ok_or(HeaderError::Algorithm)?;
-        if json::optional_text(members, "typ")?.is_some_and(|kind| !is_id_token(kind)) {
+        if !is_wanted(json::optional_text(members, "typ")?) {
             return Err(HeaderError::Type);
         }
         Ok(Self { algorithm, key_id: json::optional_text(members, "kid")?.map(str::to_owned) })
@@ -50,9 +54,15 @@ impl Header {
 }
 
 /// ID tokens have no type of their own: `JWT`, or `JOSE`, or none (RFC 7519, section 5.1).
-fn is_id_token(kind: &str) -> bool {
+pub(super) fn is_id_token(kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| matches!(&*media_type(kind), "jwt" | "jose"))
+}
+
+/// A `typ` as it is compared: without the prefix that may be left out, and in one letter case (RFC 7515, section
+/// 4.1.9).
+pub(in crate::oidc) fn media_type(kind: &str) -> String {
     let kind = kind.to_ascii_lowercase();
-    matches!(kind.strip_prefix("application/").unwrap_or(&kind), "jwt" | "jose")
+    kind.strip_prefix("application/").map(str::to_owned).unwrap_or(kind)
 }
 
 #[cfg(test)]
@@ -61,7 +71,8 @@ mod tests {
     use serde_json::json;
 
     fn read(header: &Value) -> Result<Header, HeaderError> {
-        Header::read(header.as_object().expect("an object"), &[Algorithm::RS256, Algorithm::ES256])
+        let members = header.as_object().expect("an object");
+        Header::read(members, &[Algorithm::RS256, Algorithm::ES256], is_id_token)
     }
 
     #[test]

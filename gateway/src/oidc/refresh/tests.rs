@@ -22,6 +22,7 @@ fn identity(fake: &Fake) -> Identity {
         claims: Claims::default(),
         granted: ScopeSet::default(),
         provider_session: None,
+        asserted: Timestamp(0),
     }
 }
 

@@ -155,6 +155,16 @@ impl Durable {
         }
     }
 
+    /// Takes a claim back.
+    pub(super) async fn unclaim(&self, name: &[u8; 32]) -> Result<(), StoreError> {
+        match &self.place {
+            Kind::File(_) => Ok(()),
+            Kind::Redis(redis) => self.counted(Operation::Claim, redis.unclaim(name)).await,
+            #[cfg(test)]
+            Kind::Shared(shared) => self.counted(Operation::Claim, shared.unclaim(name)).await,
+        }
+    }
+
     /// Whether everything that others changed was heard. Asked by every request that trusts what is in memory.
     pub(super) fn is_live(&self) -> bool {
         match &self.place {

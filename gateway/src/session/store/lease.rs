@@ -1,4 +1,4 @@
-//! What gateways must agree on: who refreshes a session's tokens, and which answer to a sign-in came first.
+//! What gateways must agree on: who refreshes a session's tokens, and which of two that should come once came first.
 
 use std::time::Duration;
 
@@ -8,16 +8,33 @@ use crate::session::attempt::{LIFETIME, LoginAttempt};
 
 use super::Store;
 use super::backend::{Holder, StoreError};
+use super::used::Name;
 
 impl Store {
     /// Claims a sign-in attempt. True once among all gateways, false for every later answer.
     pub async fn claim(&self, attempt: &LoginAttempt, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(name) = self.used.claim(attempt, now) else {
+        self.claim_once(attempt.name(), now, LIFETIME).await
+    }
+
+    /// Claims a name for `ttl`. True once among all gateways, until then false. A file remembers no names: there it is once
+    /// in this process's life.
+    pub async fn claim_once(&self, name: Name, now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
+        if !self.used.claim(name, now.plus(ttl)) {
             return Ok(false);
+        }
+        let Some(durable) = self.durable() else {
+            return Ok(true);
         };
+        durable.claim(&name, ttl).await.inspect_err(|_| self.used.unclaim(name))
+    }
+
+    /// Takes a claim back, because what it was made for could not be done. Where others cannot be told the name stays
+    /// claimed for them.
+    pub async fn unclaim(&self, name: Name) -> Result<(), StoreError> {
+        self.used.unclaim(name);
         match self.durable() {
-            None => Ok(true),
-            Some(durable) => durable.claim(&name, LIFETIME).await,
+            None => Ok(()),
+            Some(durable) => durable.unclaim(&name).await,
         }
     }
 

@@ -37,6 +37,9 @@ pub struct Summary {
     pub provider_session: Option<String>,
     /// When they signed in, in Unix seconds.
     pub started: i64,
+    /// When that was by the provider's clock.
+    #[serde(default)]
+    pub asserted: i64,
     /// From where.
     pub device: Device,
 }
@@ -51,6 +54,7 @@ impl Summary {
             name: identity.display_name(),
             provider_session: identity.provider_session.clone(),
             started: session.started().0,
+            asserted: identity.asserted.0,
             device: session.device().clone(),
         }
     }
@@ -179,6 +183,8 @@ struct Wire {
     claims: Map<String, Value>,
     granted: String,
     provider_session: Option<String>,
+    #[serde(default)]
+    asserted: i64,
     current: WireDoor,
     pending: Option<WireDoor>,
     previous: Option<WireDoor>,
@@ -234,6 +240,7 @@ impl Wire {
             claims: identity.claims.to_map(),
             granted: identity.granted.to_string(),
             provider_session: identity.provider_session.clone(),
+            asserted: identity.asserted.0,
             current: WireDoor::of(&doors.current, doors.since),
             pending: other(&doors.pending),
             previous: other(&doors.previous),
@@ -264,6 +271,7 @@ impl Wire {
                 claims: self.claims.clone().into(),
                 granted: scopes(&self.granted)?,
                 provider_session: self.provider_session.clone(),
+                asserted: Timestamp(self.asserted),
             }),
             credentials: Arc::new(Credentials {
                 id_token: Secret::new(self.tokens.id_token.clone()),

@@ -194,7 +194,12 @@ impl Shared {
     }
 
     pub(super) async fn claim(&self, name: &[u8; 32], _: Duration) -> Result<bool, StoreError> {
-        Ok(self.lock().claims.insert(*name))
+        Ok(self.up()?.claims.insert(*name))
+    }
+
+    pub(super) async fn unclaim(&self, name: &[u8; 32]) -> Result<(), StoreError> {
+        self.up()?.claims.remove(name);
+        Ok(())
     }
 }
 

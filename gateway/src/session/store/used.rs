@@ -1,65 +1,72 @@
-//! Which sign-in attempts were already answered, so that an answer counts once (requirements CB-01, CB-11).
-//! Only answers that opened this browser's sealed cookie get here, and each entry lives ten minutes.
+//! Names of what counts once, for as long as it could come again: answered sign-in attempts (requirements CB-01, CB-11)
+//! and logout tokens (BL-07). Only what was proved gets here, and each entry has its end.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest;
-
 use crate::clock::Timestamp;
-use crate::session::attempt::{LIFETIME, LoginAttempt};
 
-/// The most attempts remembered, 10 MiB at most. Beyond it the oldest is forgotten rather than anybody refused: a
-/// forgotten one still cannot be replayed, because its code was spent at the provider.
+/// The most names remembered, 16 MiB at most. Beyond it the one that ends first is forgotten rather than anybody refused:
+/// a forgotten attempt still cannot be replayed, because its code was spent at the provider, and a forgotten logout token
+/// ends no session that began after it.
 const CAPACITY: usize = 100_000;
 
-/// The answered attempts of the last ten minutes.
+/// A name: a hash of whatever counts once.
+pub type Name = [u8; 32];
+
+/// Names that were claimed.
 #[derive(Debug, Default)]
-pub struct UsedAttempts {
+pub struct Used {
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    keys: HashSet<[u8; 32]>,
-    /// The same keys, oldest first, and when each may be forgotten.
-    order: VecDeque<([u8; 32], Timestamp)>,
+    names: HashSet<Name>,
+    /// The same names, by when each may be forgotten.
+    order: BTreeSet<(Timestamp, Name)>,
 }
 
-impl UsedAttempts {
-    /// Claims the attempt. Once this returns the attempt's hash, then nothing for every later answer.
-    pub fn claim(&self, attempt: &LoginAttempt, now: Timestamp) -> Option<[u8; 32]> {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest::digest(&digest::SHA256, attempt.state.expose().as_bytes()).as_ref());
+impl Used {
+    /// Claims a name until `until`. True once, then false.
+    pub fn claim(&self, name: Name, until: Timestamp) -> bool {
         let mut seen = self.lock();
-        if !seen.keys.insert(key) {
-            return None;
+        if !seen.names.insert(name) {
+            return false;
         }
-        seen.order.push_back((key, now.plus(LIFETIME)));
+        seen.order.insert((until, name));
         if seen.order.len() > CAPACITY {
-            seen.forget_oldest();
+            seen.forget_first();
         }
-        Some(key)
+        true
     }
 
-    /// Forgets attempts that have expired anyway.
+    /// Takes a claim back.
+    pub fn unclaim(&self, name: Name) {
+        let mut seen = self.lock();
+        if seen.names.remove(&name) {
+            seen.order.retain(|(_, known)| *known != name);
+        }
+    }
+
+    /// Forgets names that could not come again anyway.
     pub fn sweep(&self, now: Timestamp) {
         let mut seen = self.lock();
-        while seen.order.front().is_some_and(|(_, until)| *until <= now) {
-            seen.forget_oldest();
+        while seen.order.first().is_some_and(|(until, _)| *until <= now) {
+            seen.forget_first();
         }
     }
 
-    /// A panic while the lock was held cannot leave more than one key behind.
+    /// A panic while the lock was held cannot leave more than one name behind.
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Seen {
-    fn forget_oldest(&mut self) {
-        if let Some((key, _)) = self.order.pop_front() {
-            self.keys.remove(&key);
+    fn forget_first(&mut self) {
+        if let Some((_, name)) = self.order.pop_first() {
+            self.names.remove(&name);
         }
     }
 }
@@ -67,43 +74,52 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::ScopeSet;
-    use crate::session::return_to::ReturnTo;
 
-    fn attempt() -> LoginAttempt {
-        LoginAttempt::start("issuer", ScopeSet::default(), ReturnTo::home(), Timestamp(0))
+    fn name(number: usize) -> Name {
+        let mut name = [0; 32];
+        name[..8].copy_from_slice(&number.to_le_bytes());
+        name
     }
 
-    fn sizes(used: &UsedAttempts) -> (usize, usize) {
+    fn sizes(used: &Used) -> (usize, usize) {
         let seen = used.lock();
-        (seen.keys.len(), seen.order.len())
+        (seen.names.len(), seen.order.len())
     }
 
     #[test]
     fn an_attempt_is_claimed_once() {
-        let used = UsedAttempts::default();
-        let (attempt, other) = (attempt(), attempt());
-        assert!(used.claim(&attempt, Timestamp(1)).is_some());
-        assert!(used.claim(&attempt, Timestamp(2)).is_none());
-        assert!(used.claim(&other, Timestamp(2)).is_some());
+        let used = Used::default();
+        assert!(used.claim(name(1), Timestamp(601)));
+        assert!(!used.claim(name(1), Timestamp(602)));
+        assert!(used.claim(name(2), Timestamp(602)));
     }
 
     #[test]
-    fn an_attempt_is_remembered_as_long_as_its_cookie_lives() {
-        let used = UsedAttempts::default();
-        let attempt = attempt();
-        assert!(used.claim(&attempt, Timestamp(1)).is_some());
+    fn a_name_is_remembered_until_its_end_and_no_longer() {
+        let used = Used::default();
+        assert!(used.claim(name(1), Timestamp(601)));
+        assert!(used.claim(name(2), Timestamp(100)), "one that ends sooner may come later");
         used.sweep(Timestamp(600));
-        assert!(used.claim(&attempt, Timestamp(600)).is_none());
+        assert_eq!(sizes(&used), (1, 1));
+        assert!(!used.claim(name(1), Timestamp(601)));
         used.sweep(Timestamp(601));
         assert_eq!(sizes(&used), (0, 0));
     }
 
     #[test]
+    fn a_claim_that_was_taken_back_can_be_made_again() {
+        let used = Used::default();
+        assert!(used.claim(name(1), Timestamp(601)));
+        used.unclaim(name(1));
+        assert_eq!(sizes(&used), (0, 0));
+        assert!(used.claim(name(1), Timestamp(601)));
+    }
+
+    #[test]
     fn a_flood_of_answers_refuses_nobody_and_stays_bounded() {
-        let used = UsedAttempts::default();
-        for _ in 0..CAPACITY + 10 {
-            assert!(used.claim(&attempt(), Timestamp(1)).is_some());
+        let used = Used::default();
+        for number in 0..CAPACITY + 10 {
+            assert!(used.claim(name(number), Timestamp(1)));
         }
         assert_eq!(sizes(&used), (CAPACITY, CAPACITY));
     }

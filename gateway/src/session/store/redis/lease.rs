@@ -28,6 +28,12 @@ impl Redis {
         self.take(self.layout.claim(name), entropy::bytes(), ttl).await
     }
 
+    /// Takes a claim back, whoever made it.
+    pub async fn unclaim(&self, name: &[u8; 32]) -> Result<(), StoreError> {
+        self.calls.one(Ask::command("DEL", &self.layout.claim(name), &[])).await?;
+        Ok(())
+    }
+
     async fn take(&self, name: Vec<u8>, holder: Holder, ttl: Duration) -> Result<bool, StoreError> {
         let milliseconds = ttl.as_millis().clamp(1, 1 << 40).to_string().into_bytes();
         let taken = self.calls.one(Ask::Run(&LEASE, name, vec![holder.to_vec(), milliseconds])).await?;
