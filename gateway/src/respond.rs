@@ -110,6 +110,7 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::AccessDenied
         | Reason::CodeRefused
         | Reason::BadIdToken
+        | Reason::BadUserinfo
         | Reason::SignInLoop
         | Reason::ClientGone => StatusCode::BAD_REQUEST,
         Reason::NoSession

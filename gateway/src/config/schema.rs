@@ -271,6 +271,18 @@ pub(super) const PROVIDER: Table = Table {
             Default("`\"auto\"`"),
             "Whether requests for a sign-in are pushed to the provider directly (RFC 9126), so that browsers neither see nor change them. `\"auto\"`: where its metadata requires it. There is no falling back: if pushing fails, the sign-in does.",
         ),
+        key(
+            "userinfo",
+            "`\"never\"`, `\"when-missing\"` or `\"always\"`",
+            Default("`\"never\"`"),
+            "Whether a sign-in asks the userinfo endpoint too, with the access token that came with it: never, when the ID token lacks one of `userinfo_claims`, or each time. An answer about another `sub`, or a signed one that does not verify, refuses the sign-in; so does none at all. A refresh does not ask again: the claims stay as they were at the sign-in unless a refreshed ID token says them.",
+        ),
+        key(
+            "userinfo_claims",
+            "list of strings",
+            Default("`[]`; required with `userinfo`"),
+            "The claims that are taken from there, in the place of the ID token's. No others are.",
+        ),
     ],
 };
 
