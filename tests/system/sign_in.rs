@@ -163,7 +163,7 @@ async fn a_query_neither_adds_nor_overrides_what_the_provider_is_asked() {
     let site = Site::start().await;
     let query = "scope=evil&redirect_uri=http%3A%2F%2Fevil.example&client_id=evil&nonce=evil&state=evil&claims=evil\
                  &resource=evil&request=evil&request_uri=evil&response_type=token&response_mode=fragment\
-                 &code_challenge=evil&code_challenge_method=plain&prompt=none&max_age=0&id_token_hint=evil&foo=evil";
+                 &code_challenge=evil&code_challenge_method=plain&prompt=login&acr_values=evil&max_age=0&id_token_hint=evil&foo=evil";
     let location = begin(&site.browser(), &format!("/auth/sign-in?{query}")).await;
     let plain = begin(&site.browser(), "/auth/sign-in").await;
     let names = |url: &Url| parameters(url).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
