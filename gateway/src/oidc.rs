@@ -24,6 +24,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod token_endpoint;
+mod userinfo;
 
 use std::fmt;
 use std::future::Future;

@@ -113,6 +113,7 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::AccessDenied
         | Reason::CodeRefused
         | Reason::BadIdToken
+        | Reason::BadUserinfo
         | Reason::SignInLoop
         | Reason::BadInitiation
         | Reason::BadLogoutToken

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use gateway::clock::Clock;
+use gateway::clock::{Clock, Timestamp};
 use gateway::config::Config;
 use gateway::secret::Secret;
 use gateway::server::{Running, launch};
@@ -146,6 +146,7 @@ fn identity(number: usize) -> Identity {
     };
     Identity {
         provider: Arc::clone(&ISSUER),
+        asserted: Timestamp(0),
         issuer: Arc::clone(&ISSUER),
         provider_session: None,
         subject: format!("{number:0>43}"),

@@ -21,6 +21,7 @@ mod own_sessions; // where a person is signed in
 mod pages; // what people and programs are told when something is wrong
 mod paths; // one reading of every path
 mod providers; // several of them
+mod pushed; // requests that no browser carries, and claims from userinfo
 mod readme; // the table of requirements and tests
 mod redirects; // where people can be sent
 mod refresh_race; // many requests that need one new token

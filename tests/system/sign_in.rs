@@ -163,7 +163,7 @@ async fn a_query_neither_adds_nor_overrides_what_the_provider_is_asked() {
     let site = Site::start().await;
     let query = "scope=evil&redirect_uri=http%3A%2F%2Fevil.example&client_id=evil&nonce=evil&state=evil&claims=evil\
                  &resource=evil&request=evil&request_uri=evil&response_type=token&response_mode=fragment\
-                 &code_challenge=evil&code_challenge_method=plain&prompt=none&max_age=0&id_token_hint=evil&foo=evil";
+                 &code_challenge=evil&code_challenge_method=plain&prompt=login&acr_values=evil&max_age=0&id_token_hint=evil&foo=evil";
     let location = begin(&site.browser(), &format!("/auth/sign-in?{query}")).await;
     let plain = begin(&site.browser(), "/auth/sign-in").await;
     let names = |url: &Url| parameters(url).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
@@ -290,4 +290,41 @@ async fn frames_prefetches_and_scripts_cannot_begin_a_sign_in_by_its_address() {
         assert!(browser.send(Ask::page(path)).await.sets(LOGIN));
         browser.send(Ask::bare("POST", path)).await.must_be(405);
     }
+}
+
+#[tokio::test]
+async fn a_silent_sign_in_that_finds_nobody_goes_back_in_one_round() {
+    let site = Site::start().await;
+    let browser = site.browser();
+    let silent = "/auth/sign-in?prompt=none&return_to=/";
+    let back = browser.open(silent).await;
+    back.must_show("/");
+    let provider = site.addresses().provider.clone();
+    let rounds = back.trail.iter().filter(|url| url.as_str().starts_with(&provider)).count();
+    assert_eq!(rounds, 1, "{:?}", back.trail);
+    assert_eq!(browser.session().await["signed_in"], false);
+    assert!(browser.cookies_like(LOGIN).is_empty(), "no attempt is left behind");
+    assert_eq!(site.requests(Endpoint::Token), 0);
+    // The same when the provider knows who it is.
+    browser.sign_in(ALICE).await;
+    browser.drop_cookie(SESSION);
+    browser.open(silent).await.must_show("/");
+    assert_eq!(browser.session().await["signed_in"], true);
+    // A session that is there stays, also when the provider knows nobody any more.
+    let other = site.browser();
+    other.set_cookie(SESSION, &browser.cookie(SESSION).expect("a session"));
+    other.open(silent).await.must_show("/");
+    assert_eq!(other.session().await["signed_in"], true);
+}
+
+#[tokio::test]
+async fn the_gateways_keys_are_for_everybody_and_may_be_kept_for_five_minutes() {
+    let site = Site::start().await;
+    let reply = site.browser().send(Ask::bare("GET", "/auth/jwks")).await;
+    reply.must_be(200);
+    assert_eq!(reply.json(), serde_json::json!({ "keys": [] }), "a gateway with a secret signs nothing");
+    assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
+    assert_eq!(reply.header("content-type"), Some("application/jwk-set+json"));
+    assert!(reply.set_cookies().is_empty());
+    site.browser().send(Ask::bare("POST", "/auth/jwks")).await.must_be(405);
 }

@@ -5,6 +5,7 @@ mod issuer;
 mod keys;
 mod parameters;
 mod request;
+mod userinfo;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(super) fn read(
     let request = request::read(section);
     let resources = request::resources(section);
     let logout_token_type = logout_token_type(section);
+    let userinfo = userinfo::read(section);
     let own = |path: &str| public_url.and_then(|origin| Url::parse(&origin.url(path)).ok());
     let settings = Settings {
         name: name.into(),
@@ -62,6 +64,7 @@ pub(super) fn read(
         tenants: tenants?,
         pass_parameters: pass_parameters?,
         request: request?,
+        userinfo: userinfo?,
         redirect_uri: own(callback)?,
         post_logout_redirect_uri: own("/auth/signed-out")?,
     };

@@ -277,6 +277,18 @@ pub(super) const PROVIDER: Table = Table {
             Default("`\"lenient\"`"),
             "Which `typ` a logout token posted to `/auth/backchannel-logout` may have. `\"lenient\"`: `logout+jwt`, `JWT` or none; what the token says tells it from other tokens all the same. `\"strict\"`: `logout+jwt` only, for providers that write it.",
         ),
+        key(
+            "userinfo",
+            "`\"never\"`, `\"when-missing\"` or `\"always\"`",
+            Default("`\"never\"`"),
+            "Whether a sign-in asks the userinfo endpoint too, with the access token that came with it: never, when the ID token lacks one of `userinfo_claims`, or each time. An answer about another `sub`, or a signed one that does not verify, refuses the sign-in; so does none at all. A refresh does not ask again: the claims stay as they were at the sign-in unless a refreshed ID token says them.",
+        ),
+        key(
+            "userinfo_claims",
+            "list of strings",
+            Default("`[]`; required with `userinfo`"),
+            "The claims that are taken from there, in the place of the ID token's. No others are.",
+        ),
     ],
 };
 

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::oidc::http::{self, CallError, HttpClient};
 use crate::oidc::json::{self, JsonError};
-use crate::oidc::settings::{Algorithm, ClientAuthentication, Pushing, Settings};
+use crate::oidc::settings::{Algorithm, ClientAuthentication, Pushing, Settings, When};
 
 /// What the gateway keeps of the metadata.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub(super) struct Metadata {
     pub(super) end_session_endpoint: Option<Url>,
     /// Where authorization requests are pushed, if they are (RFC 9126).
     pub(super) push_to: Option<Url>,
+    /// Where more is told of a person.
+    pub(super) userinfo_endpoint: Option<Url>,
     /// Whether every answer of the authorization endpoint carries `iss` (RFC 9207, section 3).
     pub(super) sends_issuer: bool,
     /// Values of `prompt` that the provider takes (Initiating User Registration via OpenID Connect 1.0, section 4).
@@ -57,6 +59,9 @@ pub(super) enum MetadataError {
     /// Requests should be pushed, and there is no place for it.
     #[error("requests should be pushed, but it names no pushed_authorization_request_endpoint")]
     NoPushEndpoint,
+    /// The configuration takes claims from a place that there is not.
+    #[error("it names no userinfo_endpoint, but the configuration takes claims from there")]
+    NoUserinfo,
     /// Nothing in common between the configuration and the document.
     #[error("the provider signs ID tokens with none of the accepted algorithms")]
     Algorithms,
@@ -106,6 +111,7 @@ fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError>
             members.get("require_pushed_authorization_requests") == Some(&true.into()),
             authenticated("pushed_authorization_request_endpoint")?,
         )?,
+        userinfo_endpoint: userinfo(settings, optional("userinfo_endpoint")?)?,
         sends_issuer: members.get("authorization_response_iss_parameter_supported") == Some(&true.into()),
         prompts: json::optional_texts(&members, "prompt_values_supported")?,
         algorithms: algorithms(
@@ -124,6 +130,13 @@ fn push_to(par: Pushing, is_required: bool, endpoint: Option<Url>) -> Result<Opt
             endpoint.map(Some).ok_or(MetadataError::NoPushEndpoint)
         }
     }
+}
+
+fn userinfo(settings: &Settings, endpoint: Option<Url>) -> Result<Option<Url>, MetadataError> {
+    if endpoint.is_none() && settings.userinfo.when != When::Never {
+        return Err(MetadataError::NoUserinfo);
+    }
+    Ok(endpoint)
 }
 
 /// An endpoint that may be called. Metadata that came by https cannot send secrets to a plain port of this machine.

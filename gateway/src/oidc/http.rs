@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT,
+};
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -28,6 +30,9 @@ const MAX_BODY: usize = 1024 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// From the call until the last byte of the answer.
 pub(super) const TOTAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a call accepts that can read both.
+const JSON_OR_JWT: &str = "application/json, application/jwt";
 
 /// However long a provider asks to be left alone, it is tried again after this.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
@@ -84,8 +89,19 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// How long the other side asks to be left alone, where it says so in seconds.
     pub(super) retry_after: Option<Duration>,
+    /// What kind of content a success says that it is.
+    pub(super) kind: Kind,
     /// At most one mebibyte.
     pub(super) body: Bytes,
+}
+
+/// The kinds of content that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A JSON document.
+    Json,
+    /// A signed one, where that was asked for.
+    Jwt,
 }
 
 /// The client. Connections are not kept: calls are rare, and one that the provider closed meanwhile would make a
@@ -139,6 +155,18 @@ impl HttpClient {
         self.call(&self.plain, url, request, TOTAL_LIMIT).await
     }
 
+    /// GETs a JSON document, signed or not, by showing an access token.
+    pub(super) async fn get_as_bearer(
+        &self,
+        url: &Url,
+        authorization: HeaderValue,
+    ) -> Result<Reply, CallError> {
+        let mut request = Request::get(url.as_str()).body(Full::default()).map_err(CallError::Address)?;
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON_OR_JWT));
+        self.call(&self.plain, url, request, TOTAL_LIMIT).await
+    }
+
     /// POSTs a form, once, to an endpoint that the gateway authenticates to.
     pub(super) async fn post(
         &self,
@@ -165,7 +193,8 @@ impl HttpClient {
         if !is_acceptable(url) {
             return Err(CallError::Insecure(place));
         }
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().entry(ACCEPT).or_insert(json);
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("gateway"));
         match tokio::time::timeout(limit, exchange(connections, &place, request)).await {
             Ok(reply) => reply,
@@ -189,6 +218,7 @@ async fn exchange(
     place: &str,
     request: Request<Full<Bytes>>,
 ) -> Result<Reply, CallError> {
+    let takes_jwt = request.headers().get(ACCEPT).is_some_and(|kinds| kinds == JSON_OR_JWT);
     let answer = connections.request(request).await.map_err(|error| {
         if error.is_connect() {
             CallError::Connect(place.to_owned(), error)
@@ -200,9 +230,11 @@ async fn exchange(
     if status.is_redirection() {
         return Err(CallError::Redirect(place.to_owned(), status));
     }
-    if status.is_success() && !is_plain_json(answer.headers()) {
+    let kind = kind(answer.headers()).filter(|kind| *kind == Kind::Json || takes_jwt);
+    // What a failure says of itself is of no interest.
+    let Some(kind) = kind.or((!status.is_success()).then_some(Kind::Json)) else {
         return Err(CallError::NotJson(place.to_owned()));
-    }
+    };
     let retry_after = retry_after(answer.headers());
     let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
@@ -211,7 +243,7 @@ async fn exchange(
             CallError::Broken(place.to_owned(), error)
         }
     })?;
-    Ok(Reply { status, retry_after, body: body.to_bytes() })
+    Ok(Reply { status, retry_after, kind, body: body.to_bytes() })
 }
 
 /// https, or http that does not leave this machine (requirement CF-02).
@@ -237,24 +269,31 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
-/// JSON by its media type, whatever parameters follow and however they are spaced, and not compressed. An answer that
-/// does not say what it is passes: reading it decides.
-fn is_plain_json(headers: &HeaderMap) -> bool {
+/// JSON or a JWT by its media type, whatever parameters follow and however they are spaced, and not compressed. An
+/// answer that does not say what it is passes for JSON: reading it decides.
+fn kind(headers: &HeaderMap) -> Option<Kind> {
     if headers.contains_key(CONTENT_ENCODING) {
-        return false;
+        return None;
     }
     let Some(kind) = headers.get(CONTENT_TYPE) else {
-        return true;
+        return Some(Kind::Json);
     };
     let kind = kind.to_str().unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    match &*kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase() {
+        "application/json" => Some(Kind::Json),
+        "application/jwt" => Some(Kind::Jwt),
+        kind => (kind.starts_with("application/") && kind.ends_with("+json")).then_some(Kind::Json),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::oidc::client::certificate::tests::Authority;
+
+    fn is_plain_json(headers: &HeaderMap) -> bool {
+        kind(headers) == Some(Kind::Json)
+    }
 
     fn headers(kind: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
@@ -270,7 +309,13 @@ mod tests {
         ] {
             assert!(is_plain_json(&headers(good)), "{good}");
         }
-        for bad in ["text/html", "application/jsonx", "text/json", "application/x-www-form-urlencoded"] {
+        for bad in [
+            "text/html",
+            "application/jsonx",
+            "text/json",
+            "application/jwt",
+            "application/x-www-form-urlencoded",
+        ] {
             assert!(!is_plain_json(&headers(bad)), "{bad}");
         }
         assert!(is_plain_json(&HeaderMap::new()));

@@ -12,6 +12,7 @@ use crate::oidc::ask::{Ask, is_about_sign_in};
 use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError};
 use crate::oidc::keys::NoKey;
+use crate::oidc::settings::When;
 use crate::oidc::token_endpoint::{Granted, TokenError};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -122,7 +123,8 @@ impl Provider {
         };
         let detail = match self.verify(metadata, id_token, &expected).await {
             Ok(claims) if is_same_person(&claims, identity) => {
-                return Ok(Some((id_token.clone(), id_token::about_the_person(claims))));
+                let claims = self.keep_userinfo(id_token::about_the_person(claims), identity);
+                return Ok(Some((id_token.clone(), claims)));
             }
             // The refresh token is spent: to lose its successor because keys are away would end the session.
             Err(IdTokenError::Key(NoKey::Unavailable)) => return Ok(None),
@@ -136,6 +138,21 @@ impl Provider {
             "a refreshed ID token was refused",
         );
         Err(RefreshError::IdentityMismatch(granted.refresh_token.clone()))
+    }
+}
+
+impl Provider {
+    /// What the userinfo endpoint said at the sign-in stays: a refreshed access token is often for an API, and not good
+    /// for asking again.
+    fn keep_userinfo(&self, mut claims: Map<String, Value>, identity: &Identity) -> Map<String, Value> {
+        if self.settings.userinfo.when != When::Never {
+            for name in &self.settings.userinfo.claims {
+                if let (false, Some(known)) = (claims.contains_key(name), identity.claims.get(name)) {
+                    claims.insert(name.clone(), known.clone());
+                }
+            }
+        }
+        claims
     }
 }
 

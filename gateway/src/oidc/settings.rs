@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::oidc::client::assertion::Assertions;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub pass_parameters: Vec<String>,
     /// What every request for a sign-in says besides, and how it gets to the provider.
     pub request: RequestSettings,
+    /// What is asked of the userinfo endpoint.
+    pub userinfo: Userinfo,
     /// `public_url` and `/auth/callback`; with the name behind it where there are several providers, so that one's answer
     /// is never taken for another's (RFC 9700, section 4.4.2.2).
     pub redirect_uri: Url,
@@ -98,6 +101,61 @@ pub struct RequestSettings {
     /// Fixed parameters. One that a link may pass on is what is said where the link says nothing.
     pub parameters: Vec<(String, String)>,
 }
+
+/// What is asked of the userinfo endpoint, and when.
+#[derive(Clone, Debug, Default)]
+pub struct Userinfo {
+    /// When it is asked.
+    pub when: When,
+    /// The claims that are taken from there, in the place of the ID token's.
+    pub claims: Vec<String>,
+}
+
+/// When the userinfo endpoint is asked, at a sign-in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Never.
+    #[default]
+    Never,
+    /// When the ID token lacks one of the claims.
+    WhenMissing,
+    /// At every sign-in.
+    Always,
+}
+
+impl Userinfo {
+    /// Whether it must be asked for a person of whom the ID token says this.
+    pub(super) fn is_needed(&self, claims: &Map<String, Value>) -> bool {
+        match self.when {
+            When::Never => false,
+            When::WhenMissing => self.claims.iter().any(|name| !claims.contains_key(name)),
+            When::Always => true,
+        }
+    }
+}
+
+/// Claims that say who it is and how they signed in: the ID token alone says them.
+pub const SIGN_IN_CLAIMS: [&str; 19] = [
+    "acr",
+    "amr",
+    "aud",
+    "at_hash",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "events",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "oid",
+    "sid",
+    "sub",
+    "tid",
+    "s_hash",
+];
 
 /// When authorization requests are pushed (RFC 9126).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! OpenID Connect Core 1.0, section 3.1; RFC 7636; RFC 9207).
 
 mod judgement;
+mod overage;
 mod pushed;
 mod request;
 mod strength;
@@ -13,7 +14,8 @@ use serde_json::{Map, Value};
 use crate::oidc::ask::is_about_sign_in;
 use crate::oidc::callback::{Answer, loggable};
 use crate::oidc::discovery::Metadata;
-use crate::oidc::id_token::{self, Expected, ExpectedNonce, IdTokenError, Unverified};
+use crate::oidc::id_token::{self, Expected, ExpectedNonce, Header, IdTokenError, Unverified};
+use crate::oidc::keys::{Key, NoKey};
 use crate::oidc::token_endpoint::{AnswerError, Granted};
 use crate::oidc::{Provider, broken_off};
 use crate::scope::ScopeSet;
@@ -144,7 +146,13 @@ impl Provider {
         )?;
         let granted = self.redeem(&metadata, attempt, code).await?;
         let (id_token, claims) = self.verify_sign_in(&metadata, attempt, code, &granted).await?;
+        let claims = self.with_userinfo(&metadata, &granted, claims).await;
+        let claims = claims.map_err(|error| judgement::of_userinfo(error, attempt))?;
+        let lacks_groups = overage::lacks_groups(&claims);
         let identity = self.identity(attempt, &granted, claims);
+        if lacks_groups {
+            overage::warn(&judgement::pseudonym(&identity));
+        }
         tracing::info!(
             target: "gateway::oidc",
             event = "sign_in",
@@ -210,15 +218,14 @@ impl Provider {
         expected: &Expected<'_>,
     ) -> Result<Map<String, Value>, IdTokenError> {
         let token = Unverified::parse(id_token, &metadata.algorithms)?;
-        let header = &token.header;
-        let key = self.known.keys.find(
-            &self.client,
-            &metadata.jwks_uri,
-            header.key_id.as_deref(),
-            header.algorithm,
-        );
-        let key = key.await?;
+        let key = self.key_for(metadata, &token.header).await?;
         token.verify(&key, expected)
+    }
+
+    /// The provider's key for a token with this header.
+    pub(super) async fn key_for(&self, metadata: &Metadata, header: &Header) -> Result<Key, NoKey> {
+        let (url, id) = (&metadata.jwks_uri, header.key_id.as_deref());
+        self.known.keys.find(&self.client, url, id, header.algorithm).await
     }
 
     fn identity(&self, attempt: &LoginAttempt, granted: &Granted, claims: Map<String, Value>) -> Identity {

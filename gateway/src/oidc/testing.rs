@@ -21,7 +21,7 @@ use url::{Url, form_urlencoded};
 
 use super::discovery::Metadata;
 use super::settings::{
-    Algorithm, ClientAuthentication, LogoutTokenType, RequestSettings, ResponseMode, Settings,
+    Algorithm, ClientAuthentication, LogoutTokenType, RequestSettings, ResponseMode, Settings, Userinfo,
 };
 use super::{Provider, Purpose, Want};
 use crate::clock::Clock;
@@ -49,6 +49,7 @@ pub(crate) fn settings(issuer: &str) -> Settings {
         tenants: Vec::new(),
         pass_parameters: Vec::new(),
         request: RequestSettings::default(),
+        userinfo: Userinfo::default(),
         redirect_uri: url("http://localhost:3000/auth/callback"),
         post_logout_redirect_uri: url("http://localhost:3000/auth/signed-out"),
     }
@@ -64,6 +65,7 @@ pub(super) fn metadata(base: &str) -> Metadata {
         revocation_endpoint: None,
         end_session_endpoint: None,
         push_to: None,
+        userinfo_endpoint: None,
         sends_issuer: false,
         prompts: None,
         algorithms: vec![Algorithm::RS256],
@@ -153,6 +155,7 @@ impl Fake {
             "token_endpoint": format!("{base}/token"),
             "jwks_uri": format!("{base}/keys"),
             "revocation_endpoint": format!("{base}/revoke"),
+            "userinfo_endpoint": format!("{base}/userinfo"),
             "end_session_endpoint": format!("{base}/end_session"),
             "id_token_signing_alg_values_supported": ["RS256"],
         })

@@ -128,7 +128,7 @@ pub(super) fn about(reason: Reason) -> Words {
         Reason::CodeRefused => {
             ("The sign-in service took its answer back", "Its code was not accepted. Begin again.")
         }
-        Reason::BadIdToken => (
+        Reason::BadIdToken | Reason::BadUserinfo => (
             "Your identity could not be verified",
             "The sign-in service's statement about you failed a check. Begin again; if this repeats, tell the site's owner.",
         ),

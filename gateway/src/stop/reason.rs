@@ -76,6 +76,8 @@ pub enum Reason {
     CodeRefused,
     /// The ID token failed a check.
     BadIdToken,
+    /// The userinfo endpoint speaks of somebody else, or its signature does not hold.
+    BadUserinfo,
     /// Signed in with a tenant that is not on the list.
     TenantNotAllowed,
     /// A silent sign-in found nobody signed in at the provider, or one who must be asked something.
@@ -150,6 +152,7 @@ impl Reason {
             Self::AccessDenied => "access_denied",
             Self::CodeRefused => "code_refused",
             Self::BadIdToken => "bad_id_token",
+            Self::BadUserinfo => "bad_userinfo",
             Self::TenantNotAllowed => "tenant_not_allowed",
             Self::NobodySignedIn => "nobody_signed_in",
             Self::AcrNotMet => "acr_not_met",

@@ -123,6 +123,10 @@ const CASES: &[Case] = &[
     case(SCOPES, "extra_parameters = { \"a b\" = \"x\" }", "extra", "provider.extra_parameters.a b", "not a parameter name"),
     case(SCOPES, "extra_parameters = { hint = 7 }", "extra", "provider.extra_parameters.hint", "is a text"),
     case(SCOPES, "extra_parameters = { hint = \"\" }", "extra", "provider.extra_parameters.hint", "is a text"),
+    case(SCOPES, "userinfo = \"always\"", "userinfo", "provider.userinfo", "does not say which"),
+    case(SCOPES, "userinfo_claims = [\"groups\"]", "userinfo", "provider.userinfo_claims", "never asked"),
+    case(SCOPES, "userinfo = \"sometimes\"", "userinfo", "provider.userinfo", "not a choice"),
+    case(SCOPES, "userinfo = \"always\"\nuserinfo_claims = [\"groups\", \"sub\"]", "claims", "provider.userinfo_claims[1]", "ID token alone"),
     // Sessions
     case("\"30m\"", "30", "idle", "session.idle", "needs a unit"),
     case("\"30m\"", "\"half an hour\"", "idle", "session.idle", "not a duration"),

@@ -79,7 +79,6 @@ impl Key {
     }
 
     /// Whether the key made that signature of that message, for what is not an ID token.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for signed userinfo"))]
     pub(in crate::oidc) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.material.fits(algorithm) && self.material.verifies(algorithm, message, signature)
     }

@@ -11,6 +11,7 @@ use crate::oidc::id_token::{self, ClaimError, IdTokenError};
 use crate::oidc::keys::NoKey;
 use crate::oidc::settings::Settings;
 use crate::oidc::token_endpoint::TokenError;
+use crate::oidc::userinfo::UserinfoError;
 use crate::secret::Secret;
 use crate::session::Identity;
 use crate::session::attempt::LoginAttempt;
@@ -88,6 +89,11 @@ pub(super) fn of_id_token(error: IdTokenError, attempt: &LoginAttempt) -> Stop {
         }
         _ => reject(Reason::BadIdToken, &causes(&error), attempt),
     }
+}
+
+/// What claims mean that the userinfo endpoint did not give.
+pub(super) fn of_userinfo(error: UserinfoError, attempt: &LoginAttempt) -> Stop {
+    if error.is_false() { reject_because(Reason::BadUserinfo, &error, attempt) } else { error.into() }
 }
 
 /// Eight hex digits that tell people apart in the log without naming them.
