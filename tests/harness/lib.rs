@@ -15,6 +15,7 @@
 mod ask;
 mod browser;
 mod child;
+pub mod crowd;
 mod echo;
 mod exchange;
 mod forms;

@@ -5,6 +5,7 @@ mod balancer;
 mod judge;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,14 @@ use tokio::task::JoinSet;
 
 use crate::ask::Ask;
 use crate::browser::Browser;
-use crate::site::eventually;
 
 use balancer::{Balancer, Reached};
 use judge::{Verdict, judge};
 
-/// How many requests may wait for their answers. More means that the gateways have stopped.
+/// How many requests may wait for their answers, where nothing is said. More means that the gateways have stopped.
 const MOST_OPEN: usize = 4_096;
+/// More in a second than any gateway answers.
+const AS_FAST_AS_IT_GOES: u32 = 100_000;
 /// No answer takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -30,6 +32,24 @@ pub struct Pace {
     pub rate: u32,
     /// What they ask for, in turns.
     pub paths: Vec<String>,
+    /// How many requests may wait for their answers; then the next ones wait too.
+    pub at_once: usize,
+}
+
+impl Pace {
+    /// So many requests in a second, however long the answers take.
+    pub fn steady(rate: u32, paths: &[&str]) -> Self {
+        Self { rate, paths: owned(paths), at_once: MOST_OPEN }
+    }
+
+    /// A request for each answer: so many at once, as fast as they are answered.
+    pub fn flat_out(at_once: usize, paths: &[&str]) -> Self {
+        Self { rate: AS_FAST_AS_IT_GOES, paths: owned(paths), at_once }
+    }
+}
+
+fn owned(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| (*path).to_owned()).collect()
 }
 
 /// Somebody who is signed in, and the marks by which tokens are known to be theirs.
@@ -126,6 +146,23 @@ impl Tally {
     }
 }
 
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} good", self.good)?;
+        for (reason, count) in &self.unavailable {
+            write!(f, ", {count} {reason}")?;
+        }
+        for (what, list) in
+            [("error", &self.errors), ("signed out", &self.signed_out), ("of others", &self.mismatches)]
+        {
+            for one in list.iter().rev().take(3) {
+                write!(f, "\n{what}: {one}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A load that goes on until it is stopped.
 #[derive(Debug)]
 pub struct Load {
@@ -160,19 +197,23 @@ impl Load {
     }
 
     /// Waits until `count` answers in a row were good.
+    ///
+    /// # Panics
+    /// When half a minute is over, with what was answered instead.
     pub async fn calm(&self, count: usize) {
-        let since = Mutex::new((0, 0));
-        eventually("everything is good again", || {
-            let tally = lock(&self.tally);
-            let (bad, good) = (tally.answered() - tally.good, tally.good);
-            let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
-            if since.0 != bad || since.1 == 0 {
-                *since = (bad, good.max(1));
+        let until = Instant::now() + PATIENCE;
+        let bad = |tally: &Tally| tally.answered() - tally.good;
+        let mut since = self.tally();
+        loop {
+            let now = self.tally();
+            if bad(&now) > bad(&since) {
+                assert!(Instant::now() < until, "half a minute later not everything is good: {now}");
+                since = now;
+            } else if now.good >= since.good + count {
+                return;
             }
-            let enough = good >= since.1 + count;
-            async move { enough }
-        })
-        .await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Stops pressing, waits for what is under way, and gives the sum.
@@ -202,8 +243,8 @@ async fn drive(
         if stop.load(std::sync::atomic::Ordering::Relaxed) {
             break;
         }
-        while open.try_join_next().is_some() || open.len() >= MOST_OPEN {
-            if open.len() >= MOST_OPEN {
+        while open.try_join_next().is_some() || open.len() >= pace.at_once {
+            if open.len() >= pace.at_once {
                 open.join_next().await;
             }
         }
@@ -249,7 +290,7 @@ mod tests {
     }
 
     fn pace() -> Pace {
-        Pace { rate: 200, paths: vec!["/echo".to_owned(), "/reports".to_owned()] }
+        Pace::steady(200, &["/echo", "/reports"])
     }
 
     #[tokio::test]
