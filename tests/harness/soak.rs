@@ -15,6 +15,9 @@ use crate::{Echo, Site};
 
 pub use report::Report;
 
+/// How many answers of the provider are lost in a row: one, and then one together with what is asked at once after it.
+const LOST: [u32; 2] = [1, 2];
+
 /// How long, and how hard.
 #[derive(Clone, Copy, Debug)]
 pub struct Soak {
@@ -102,8 +105,7 @@ impl Night {
             browser.sign_in(&person(number)).await.must_show("/");
             users.push(User::of(browser).await);
         }
-        let paths = ["/echo", "/reports"].map(str::to_owned).to_vec();
-        let load = Load::start(users, ports, Pace { rate: soak.rate, paths });
+        let load = Load::start(users, ports, Pace::steady(soak.rate, &["/echo", "/reports"]));
         Self { soak, site, redis, load, report: Report::default(), began: Instant::now(), _echo: echo }
     }
 
@@ -172,10 +174,23 @@ impl Night {
 
     /// The provider rotates refresh tokens, and the gateway does not hear of it.
     async fn answers_are_lost(&mut self) {
-        self.site.faults().times(3, Fault::Refresh(TokenFault::LoseAnswer));
-        self.load.more(self.soak.second()).await;
+        for in_a_row in LOST {
+            let before = self.repeats();
+            self.site.faults().times(in_a_row, Fault::Refresh(TokenFault::LoseAnswer));
+            // Every token is renewed once in its life: that long it takes at most until somebody asks.
+            let until = Instant::now() + Duration::from_secs(self.soak.access_token.unsigned_abs());
+            while self.repeats() < before + in_a_row && Instant::now() < until {
+                self.load.more(self.soak.second() / 2).await;
+            }
+            assert!(self.repeats() > before, "nobody asked the provider for a token, or nobody asked twice");
+        }
         self.load.calm(self.soak.second()).await;
         self.site.heal();
+    }
+
+    /// How often the provider gave the same answer again.
+    fn repeats(&self) -> u32 {
+        self.site.provider().refresh_families().iter().map(|family| family.repeats).sum()
     }
 
     fn note(&mut self, round: usize, what: &str, before: &Tally) {
