@@ -15,8 +15,8 @@ use crate::{Echo, Site};
 
 pub use report::Report;
 
-/// How many answers of the provider are lost in each round.
-const LOST: u32 = 3;
+/// How many answers of the provider are lost in a row: one, and then one together with what is asked at once after it.
+const LOST: [u32; 2] = [1, 2];
 
 /// How long, and how hard.
 #[derive(Clone, Copy, Debug)]
@@ -174,14 +174,16 @@ impl Night {
 
     /// The provider rotates refresh tokens, and the gateway does not hear of it.
     async fn answers_are_lost(&mut self) {
-        let before = self.repeats();
-        self.site.faults().times(LOST, Fault::Refresh(TokenFault::LoseAnswer));
-        // Every token is renewed once in its life: that long it takes at most until somebody asks.
-        let until = Instant::now() + Duration::from_secs(self.soak.access_token.unsigned_abs());
-        while self.repeats() < before + LOST && Instant::now() < until {
-            self.load.more(self.soak.second() / 2).await;
+        for in_a_row in LOST {
+            let before = self.repeats();
+            self.site.faults().times(in_a_row, Fault::Refresh(TokenFault::LoseAnswer));
+            // Every token is renewed once in its life: that long it takes at most until somebody asks.
+            let until = Instant::now() + Duration::from_secs(self.soak.access_token.unsigned_abs());
+            while self.repeats() < before + in_a_row && Instant::now() < until {
+                self.load.more(self.soak.second() / 2).await;
+            }
+            assert!(self.repeats() > before, "nobody asked the provider for a token, or nobody asked twice");
         }
-        assert!(self.repeats() > before, "nobody asked the provider for a token, or nobody asked twice");
         self.load.calm(self.soak.second()).await;
         self.site.heal();
     }

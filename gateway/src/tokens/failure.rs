@@ -20,6 +20,8 @@ pub(super) enum NoToken {
     ScopeNotGranted,
     /// The provider is away, whatever it is asked for; perhaps it said for how long.
     Away(Fault, Option<Duration>),
+    /// The provider's answer was lost, and with it perhaps what takes the place of a refresh token that is spent now.
+    Lost(Fault),
     /// The provider gives this token to nobody. Others may still be had.
     Refused(Fault),
     /// Something else broke.
@@ -48,7 +50,9 @@ impl NoToken {
             // A token got in exchange for another needs no consent of its own at a sign-in.
             Self::ConsentRequired => sign_in(Reason::ConsentRequired, Some(spec.root().name.clone())),
             Self::ScopeNotGranted => Stop::refused(Reason::ScopeNotGranted),
-            Self::Away(fault, _) | Self::Refused(fault) | Self::Fault(fault) => Stop::Failed(fault),
+            Self::Away(fault, _) | Self::Lost(fault) | Self::Refused(fault) | Self::Fault(fault) => {
+                Stop::Failed(fault)
+            }
         }
     }
 
@@ -58,7 +62,7 @@ impl NoToken {
             Self::SessionOver(_) => (Reason::SessionOver.as_str(), None),
             Self::ConsentRequired => (Reason::ConsentRequired.as_str(), None),
             Self::ScopeNotGranted => (Reason::ScopeNotGranted.as_str(), None),
-            Self::Away(fault, _) | Self::Refused(fault) | Self::Fault(fault) => {
+            Self::Away(fault, _) | Self::Lost(fault) | Self::Refused(fault) | Self::Fault(fault) => {
                 (fault.reason.as_str(), Some(fault.causes()))
             }
         }

@@ -11,8 +11,9 @@ use super::failure::NoToken;
 
 /// The shortest time between two tries that bring nothing (requirement TK-08).
 const SHORTEST: Duration = Duration::from_secs(5);
-/// However often it failed, the provider is tried again after this, unless it asked for more itself.
-const LONGEST: Duration = Duration::from_secs(60);
+/// However often it failed, the provider is tried again after this, unless it asked for more itself: with what
+/// [`jitter`] adds, nobody waits for more than half a minute once it is back.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// What is known of the last tries for the tokens of one session, or for one token of the gateway's own.
 #[derive(Debug, Default)]
@@ -60,6 +61,11 @@ impl Pace {
             Err(NoToken::Away(fault, asked)) => {
                 let why = Why::Fault(fault.whose, fault.reason);
                 self.away = Some(Pause::after(self.away, now, why, *asked));
+            }
+            // Providers give a lost answer again for seconds only, so this is no time for patience.
+            Err(NoToken::Lost(fault)) => {
+                let why = Why::Fault(fault.whose, fault.reason);
+                self.away = Some(Pause::after(None, now, why, None));
             }
             Err(NoToken::Refused(fault)) => {
                 self.refuse(name, now, Why::Fault(fault.whose, fault.reason));
@@ -134,7 +140,7 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pause(&pace, "a", 100), 0);
         let mut now = 100;
-        for (least, most) in [(6, 7), (11, 13), (21, 26), (41, 51), (61, 76), (61, 76)] {
+        for (least, most) in [(6, 7), (11, 13), (21, 26), (21, 26), (21, 26)] {
             pace.note("a", Timestamp(now), &away(None));
             assert!((least..=most).contains(&pause(&pace, "b", now)), "{least} to {most}");
             now += pause(&pace, "a", now);
@@ -153,6 +159,17 @@ mod tests {
         let mut pace = Pace::default();
         pace.note("a", Timestamp(100), &away(Some(Duration::from_secs(1))));
         assert!(pause(&pace, "a", 100) >= 6);
+    }
+
+    #[test]
+    fn after_a_lost_answer_the_pause_is_short_however_often_it_failed_before() {
+        let mut pace = Pace::default();
+        for _ in 0..5 {
+            pace.note("a", Timestamp(100), &away(None));
+        }
+        assert!(pause(&pace, "a", 100) > 20);
+        pace.note::<()>("a", Timestamp(200), &Err(NoToken::Lost(fault())));
+        assert!((6..=7).contains(&pause(&pace, "a", 200)));
     }
 
     #[test]

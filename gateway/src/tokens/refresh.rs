@@ -69,8 +69,9 @@ impl Tokens {
                     return Err(NoToken::SessionOver(Some(Ending::IdentityMismatch)));
                 }
                 Err(RefreshError::ConsentRequired) => return Err(NoToken::ConsentRequired),
+                Err(RefreshError::Transient(fault, None)) if !may_repeat => return Err(NoToken::Lost(fault)),
                 Err(RefreshError::Transient(fault, pause)) => return Err(NoToken::Away(fault, pause)),
-                Err(RefreshError::Lost(fault)) => return Err(NoToken::Away(fault, None)),
+                Err(RefreshError::Lost(fault)) => return Err(NoToken::Lost(fault)),
                 Err(RefreshError::Broken(fault)) => return Err(NoToken::Refused(fault)),
             }
         }

@@ -181,7 +181,7 @@ fn result_of(got: &Result<HeaderValue, NoToken>) -> Option<RefreshResult> {
         // Somebody else ended it meanwhile, which says nothing of the provider.
         Err(NoToken::SessionOver(None)) => return None,
         Err(NoToken::ConsentRequired) => RefreshResult::ConsentRequired,
-        Err(NoToken::Away(..)) => RefreshResult::Transient,
+        Err(NoToken::Away(..) | NoToken::Lost(_)) => RefreshResult::Transient,
         Err(NoToken::Fault(fault)) if fault.whose == Whose::Store => RefreshResult::StoreUnavailable,
         Err(NoToken::Refused(_) | NoToken::Fault(_)) => RefreshResult::Broken,
     })

@@ -85,6 +85,22 @@ async fn answers_that_stay_lost_are_a_provider_in_trouble() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_is_asked_for_again_soon_however_long_the_provider_was_in_trouble_before() {
+    let bench = Bench::new().await;
+    bench.answer(503, &json!({}));
+    for _ in 0..3 {
+        assert_eq!(bench.reason(&read()).await, Reason::ProviderUnavailable);
+        bench.fake.pass(30);
+    }
+    bench.fake.answer("/token", Canned::broken());
+    assert_eq!(bench.reason(&read()).await, Reason::ProviderUnavailable);
+    bench.grant("at-1", "rt-1");
+    bench.fake.pass(8);
+    assert_eq!(bench.obtain(&read()).await.expect("in time"), "Bearer at-1");
+    assert_eq!(bench.spent(), ["rt-0"; 6]);
+}
+
+#[tokio::test]
 async fn a_provider_without_an_overlap_that_lost_the_answer_ends_the_session_once() {
     let bench = Bench::new().await;
     let is_first = std::sync::atomic::AtomicBool::new(true);
