@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use gateway::clock::Clock;
+use gateway::clock::{Clock, Timestamp};
 use gateway::config::Config;
 use gateway::secret::Secret;
 use gateway::server::{Running, launch};
@@ -147,6 +147,7 @@ fn identity(number: usize) -> Identity {
     Identity {
         issuer: Arc::clone(&ISSUER),
         provider_session: None,
+        asserted: Timestamp(1_800_000_000),
         subject: format!("{number:0>43}"),
         claims: claims.into(),
         granted: "openid profile email".parse().unwrap_or_default(),
