@@ -142,6 +142,7 @@ impl Plan {
                 password: crate::browser::PASSWORD.to_owned(),
                 oid: None,
                 app_roles: std::collections::BTreeMap::default(),
+                groups: Vec::new(),
             }));
         })
     }

@@ -40,6 +40,18 @@ pub(crate) fn page(status: StatusCode, html: String, form_targets: &[String]) ->
     answer
 }
 
+/// A page that shows pages of these origins in frames.
+pub(crate) fn page_with_frames(html: String, framed: &[String]) -> Answer {
+    let mut answer = page(StatusCode::OK, html, &[]);
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+         form-action 'none'; frame-src {}",
+        framed.join(" ")
+    );
+    set(&mut answer, header::CONTENT_SECURITY_POLICY, &policy);
+    answer
+}
+
 /// A redirect that a POST and a GET both follow with a GET.
 pub(crate) fn redirect(to: &str) -> Answer {
     let mut answer = bytes(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "");

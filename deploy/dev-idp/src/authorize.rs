@@ -2,17 +2,20 @@
 //! themselves are `user_flow`. Knows nothing of tokens.
 
 pub(crate) mod journey;
+pub(crate) mod level;
 pub(crate) mod reply;
 pub(crate) mod request;
 
 use http::{Method, StatusCode};
 
 use self::journey::Journey;
+use self::level::Level;
 use self::request::{AuthorizeRequest, Rejected};
 use crate::answer::{self, Answer};
-use crate::call::Call;
+use crate::call::{Call, Params};
 use crate::faces::Face;
 use crate::pages;
+use crate::par::Found;
 use crate::people::Account;
 use crate::provider::Provider;
 use crate::sessions::{Browser, SignedIn};
@@ -38,7 +41,7 @@ pub(crate) fn authorize(provider: &Provider, face: Face, call: &Call) -> Answer 
         return pages::problem(StatusCode::METHOD_NOT_ALLOWED, &provider.tenant(), "Use GET or POST", "");
     }
     let tenant = provider.tenant();
-    let request = match AuthorizeRequest::read(&tenant, face, call.params()) {
+    let request = match read(provider, &tenant, face, call.params()) {
         Ok(request) => request,
         Err(Rejected::Page(why)) => {
             let what = "The app's sign-in request is not right";
@@ -56,6 +59,43 @@ pub(crate) fn authorize(provider: &Provider, face: Face, call: &Call) -> Answer 
     let id = provider.journeys.begin(Journey::new(request, &browser.key, now), now);
     let answer = go_on(provider, &id, &browser);
     answer::with_cookie(answer, cookie.as_deref())
+}
+
+/// The request itself, or the one that was pushed before (RFC 9126).
+fn read(
+    provider: &Provider,
+    tenant: &Tenant,
+    face: Face,
+    params: &Params,
+) -> Result<AuthorizeRequest, Rejected> {
+    let (uri, client_id) = (params.get("request_uri"), params.get("client_id"));
+    let (Face::Plain, Some(uri)) = (face, uri) else {
+        let request = AuthorizeRequest::read(tenant, face, params)?;
+        let to_be_pushed = face == Face::Plain && provider.must_push(tenant, &request.reply.client_id);
+        if to_be_pushed {
+            let why = "This request must be pushed first (RFC 9126).".to_owned();
+            return Err(Rejected::Reply { to: request.reply, error: "invalid_request", why });
+        }
+        return Ok(request);
+    };
+    match provider.pushed.take(uri, client_id.unwrap_or_default(), provider.clock.now()) {
+        Found::Good(pushed) => AuthorizeRequest::read(tenant, face, &pushed),
+        Found::Gone(pushed) => {
+            let to = AuthorizeRequest::read(tenant, face, &pushed)?.reply;
+            let why = "The request_uri was used before, or has expired.".to_owned();
+            Err(Rejected::Reply { to, error: "invalid_request_uri", why })
+        }
+        Found::Unknown => Err(Rejected::Page(format!("“{uri}” is no request that this client pushed."))),
+    }
+}
+
+impl Provider {
+    /// Whether this client's requests must be pushed: by its registration, the tenant's, or a fault.
+    fn must_push(&self, tenant: &Tenant, client_id: &str) -> bool {
+        let by_client =
+            tenant.client(client_id).is_some_and(|c| c.registration.require_pushed_authorization_requests);
+        by_client || tenant.require_pushed_authorization_requests || self.faults.par_is_required()
+    }
 }
 
 /// Sends the browser to the journey's next page, or back to the app.
@@ -106,12 +146,21 @@ pub(crate) fn next(
     let request = &journey.request;
     let just_now = who.is_some_and(|(account, _)| journey.authenticated.as_ref() == Some(&account.oid));
     let usable = who.filter(|(account, session)| just_now || request.accepts(account, session, now));
+    if request.level == Level::Unmet {
+        let why = "No account here can be recognised as surely as the request demands.";
+        return Next::Refuse("unmet_authentication_requirements", why);
+    }
+    let too_long_ago = request.level == Level::Fresh && !just_now;
     let missing = |account: &Account| provider.consents.missing(tenant, client, &account.oid, &request.ask);
     if request.prompt.none {
         return match usable {
             None => Next::Refuse("login_required", "Nobody is signed in, and the request forbids asking."),
             Some((account, _)) if !missing(account).is_empty() => {
                 Next::Refuse("consent_required", "Consent is missing, and the request forbids asking.")
+            }
+            Some(_) if too_long_ago => {
+                let why = "The person must enter the password, and the request forbids asking.";
+                Next::Refuse("interaction_required", why)
             }
             Some(_) => Next::Done,
         };
@@ -121,7 +170,7 @@ pub(crate) fn next(
         if request.prompt.create && may_sign_up {
             return Next::SignUp;
         }
-        if request.prompt.login || journey.another_account || usable.is_none() {
+        if request.prompt.login || journey.another_account || usable.is_none() || too_long_ago {
             return Next::SignIn;
         }
         if request.prompt.select_account && !journey.account_chosen {

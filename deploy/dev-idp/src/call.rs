@@ -16,6 +16,8 @@ pub(crate) struct Call {
     pub(crate) query: Params,
     pub(crate) form: Params,
     pub(crate) body: Bytes,
+    /// The key set of the client whose assertion is in the form, if it had to be fetched.
+    pub(crate) client_keys: Vec<serde_json::Value>,
 }
 
 /// Why a request could not be read.
@@ -35,6 +37,7 @@ impl Call {
             query: Params::parse(parts.uri.query().unwrap_or_default().as_bytes()),
             form: if is_form { Params::parse(&body) } else { Params::default() },
             body,
+            client_keys: Vec::new(),
         })
     }
 
@@ -131,6 +134,7 @@ mod tests {
             query: Params::default(),
             form: Params::default(),
             body: Bytes::new(),
+            client_keys: Vec::new(),
         }
     }
 

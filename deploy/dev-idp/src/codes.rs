@@ -23,6 +23,8 @@ pub(crate) struct Approval {
     pub(crate) oid: String,
     pub(crate) sid: String,
     pub(crate) auth_time: i64,
+    /// How surely the person was recognised.
+    pub(crate) acr: &'static str,
 }
 
 struct Entry {
@@ -91,6 +93,7 @@ mod tests {
             oid: "o".to_owned(),
             sid: "s".to_owned(),
             auth_time: 0,
+            acr: "1",
         }
     }
 

@@ -4,8 +4,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
+use crate::authorize::level::LEVELS;
 use crate::faces::{Endpoint, Face};
+use crate::keys::Algorithm;
 use crate::provider::Provider;
+use crate::tenant::AuthMethod;
 
 pub(crate) fn metadata(provider: &Provider, face: Face) -> Answer {
     let document = match face {
@@ -64,6 +67,8 @@ fn plain(provider: &Provider) -> Value {
         "jwks_uri": url(Endpoint::Keys),
         "end_session_endpoint": url(Endpoint::EndSession),
         "revocation_endpoint": url(Endpoint::Revoke),
+        "pushed_authorization_request_endpoint": url(Endpoint::Par),
+        "require_pushed_authorization_requests": provider.tenant().require_pushed_authorization_requests,
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
@@ -75,14 +80,23 @@ fn plain(provider: &Provider) -> Value {
             "urn:ietf:params:oauth:grant-type:jwt-bearer",
         ],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "id_token_signing_alg_values_supported": Algorithm::names(),
+        "userinfo_signing_alg_values_supported": Algorithm::names(),
+        "token_endpoint_auth_methods_supported": AuthMethod::NAMES,
+        "token_endpoint_auth_signing_alg_values_supported": Algorithm::names(),
+        "revocation_endpoint_auth_methods_supported": AuthMethod::NAMES,
+        "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::names(),
+        "acr_values_supported": LEVELS,
+        "ui_locales_supported": ["en"],
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
         "authorization_response_iss_parameter_supported": true,
         "claims_supported": CLAIMS,
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     })
@@ -105,6 +119,7 @@ fn entra(provider: &Provider) -> Value {
         "userinfo_endpoint": url(Endpoint::Userinfo),
         "authorization_endpoint": url(Endpoint::Authorize),
         "http_logout_supported": true,
+        "frontchannel_logout_supported": true,
         "end_session_endpoint": url(Endpoint::EndSession),
         "claims_supported": CLAIMS,
     })

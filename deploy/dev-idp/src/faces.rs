@@ -5,7 +5,7 @@
 //! endpoint, no word about PKCE, no `iss` on the callback. Tokens carry the issuer of the face that made them.
 
 /// Which face of the tenant is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Face {
     /// `http://localhost:PORT`, plain OpenID Connect.
     Plain,
@@ -30,13 +30,15 @@ pub enum Endpoint {
     EndSession,
     /// Token revocation.
     Revoke,
+    /// Pushed authorization requests.
+    Par,
     /// Nobody has a reason to come here: redirects and key addresses in faults point at it.
     Canary,
 }
 
 impl Endpoint {
     /// All endpoints.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Metadata,
         Self::Authorize,
         Self::Token,
@@ -44,6 +46,7 @@ impl Endpoint {
         Self::Userinfo,
         Self::EndSession,
         Self::Revoke,
+        Self::Par,
         Self::Canary,
     ];
 
@@ -57,6 +60,7 @@ impl Endpoint {
             Self::Userinfo => "userinfo",
             Self::EndSession => "end_session",
             Self::Revoke => "revoke",
+            Self::Par => "par",
             Self::Canary => "canary",
         }
     }
@@ -96,6 +100,7 @@ impl Site {
         match (face, endpoint) {
             (_, Endpoint::Canary) => "/dev/canary".to_owned(),
             (_, Endpoint::Revoke) => "/revoke".to_owned(),
+            (_, Endpoint::Par) => "/par".to_owned(),
             (Face::Plain, Endpoint::Metadata) => "/.well-known/openid-configuration".to_owned(),
             (Face::Plain, endpoint) => format!("/{}", endpoint.name()),
             (Face::Entra, endpoint) => {
@@ -106,7 +111,7 @@ impl Site {
                     Endpoint::EndSession => "oauth2/v2.0/logout",
                     Endpoint::Keys => "discovery/v2.0/keys",
                     Endpoint::Userinfo => "openid/userinfo",
-                    Endpoint::Revoke | Endpoint::Canary => "",
+                    Endpoint::Revoke | Endpoint::Par | Endpoint::Canary => "",
                 };
                 format!("/{}/{rest}", self.tenant)
             }

@@ -13,8 +13,10 @@ mod gzip;
 mod http;
 mod id_token;
 mod jwks;
+mod logout_token;
 mod metadata;
 mod pace;
+mod par;
 mod record;
 mod token;
 mod userinfo;
@@ -28,14 +30,17 @@ pub use self::callback::CallbackFault;
 pub use self::http::HttpFault;
 pub use self::id_token::IdTokenFault;
 pub use self::jwks::JwksFault;
+pub use self::logout_token::LogoutFault;
 pub use self::metadata::MetadataFault;
 pub use self::pace::{Hold, When};
+pub use self::par::ParFault;
 pub use self::record::Seen;
 pub use self::token::TokenFault;
 pub use self::userinfo::UserinfoFault;
 pub use crate::jwt::Members;
 
 pub(crate) use self::http::{Outcome, cut_short};
+pub(crate) use self::logout_token::EVENT as LOGOUT_EVENT;
 pub(crate) use self::token::{Denial, Loss, TokenEdit};
 
 use self::active::Active;
@@ -93,6 +98,7 @@ struct Edits {
     jwks: Option<DocumentEdit>,
     userinfo: Option<DocumentEdit>,
     callback: Option<PairsEdit>,
+    logout_token: Option<JwtEdit>,
 }
 
 impl Faults {
@@ -169,6 +175,20 @@ impl Faults {
     /// Changes the parameters of every answer to a redirect URI.
     pub fn edit_callback(&self, edit: impl Fn(&mut Vec<(String, String)>) + Send + Sync + 'static) {
         self.inner().edits.callback = Some(Arc::new(edit));
+    }
+
+    /// Mix-up (RFC 9700, section 4.4): answers to redirect URIs say that they come from this issuer.
+    pub fn answer_as(&self, issuer: &str) {
+        let issuer = issuer.to_owned();
+        self.edit_callback(move |pairs| {
+            pairs.retain(|(name, _)| name != "iss");
+            pairs.push(("iss".to_owned(), issuer.clone()));
+        });
+    }
+
+    /// Changes header and claims of every logout token before it is signed and sent.
+    pub fn edit_logout_token(&self, edit: impl Fn(&mut Members, &mut Members) + Send + Sync + 'static) {
+        self.inner().edits.logout_token = Some(Arc::new(edit));
     }
 
     /// How many requests an endpoint has had, both faces together, also those that a fault answered.

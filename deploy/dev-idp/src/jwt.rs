@@ -19,7 +19,7 @@ pub(crate) fn signing_input(header: &str, payload: &str) -> String {
     format!("{}.{}", encode(header), encode(payload))
 }
 
-/// A token signed with RS256 by this key, whatever its text says.
+/// A token signed by this key, whatever its text says.
 pub(crate) fn sign(key: &SigningKey, header: &str, payload: &str) -> String {
     let input = signing_input(header, payload);
     let signature = key.sign(input.as_bytes());
@@ -30,7 +30,7 @@ pub(crate) fn sign(key: &SigningKey, header: &str, payload: &str) -> String {
 pub(crate) fn header(key: &SigningKey) -> Members {
     let mut header = Members::new();
     header.insert("typ".to_owned(), "JWT".into());
-    header.insert("alg".to_owned(), "RS256".into());
+    header.insert("alg".to_owned(), key.algorithm.name().into());
     header.insert("kid".to_owned(), key.kid.clone().into());
     header
 }

@@ -1,144 +1,80 @@
-//! The signing keys of this run: made at the start, rotated on demand, published without their private halves. Knows
-//! nothing of what is signed.
+//! The signing keys of this run: made at the start or when an algorithm is first asked for, rotated on demand, published
+//! without their private halves. Knows nothing of what is signed.
+
+mod algorithm;
+mod public;
+mod signing;
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKey};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_SHA256, RSA_PSS_SHA256, UnparsedPublicKey,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+pub use algorithm::Algorithm;
+pub(crate) use public::verifies;
+pub(crate) use signing::SigningKey;
 
 use crate::people::lock;
-use crate::random;
 
-/// One RSA key of 2048 bits.
-pub(crate) struct SigningKey {
-    pair: KeyPair,
-    pub(crate) kid: String,
-    pub(crate) n: String,
-    pub(crate) e: String,
-}
-
-impl SigningKey {
-    /// Makes a key; takes a good part of a second in an unoptimised build.
-    pub(crate) fn generate() -> Self {
-        let pair = KeyPair::generate(KeySize::Rsa2048).expect("RSA 2048 is supported");
-        let public: &PublicKey = pair.public_key();
-        let n = URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero());
-        let e = URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero());
-        // RFC 7638: the members in this order, without spaces.
-        let kid = random::sha256_base64url(format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#).as_bytes());
-        Self { pair, kid, n, e }
-    }
-
-    /// RS256.
-    pub(crate) fn sign(&self, input: &[u8]) -> Vec<u8> {
-        self.sign_with(&RSA_PKCS1_SHA256, input)
-    }
-
-    /// PS256, for tokens that must be refused.
-    pub(crate) fn sign_pss(&self, input: &[u8]) -> Vec<u8> {
-        self.sign_with(&RSA_PSS_SHA256, input)
-    }
-
-    fn sign_with(&self, encoding: &'static dyn aws_lc_rs::signature::RsaEncoding, input: &[u8]) -> Vec<u8> {
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(encoding, &SystemRandom::new(), input, &mut signature)
-            .expect("the buffer is as long as the modulus");
-        signature
-    }
-
-    pub(crate) fn verifies(&self, input: &[u8], signature: &[u8]) -> bool {
-        let public = self.pair.public_key().as_ref();
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public).verify(input, signature).is_ok()
-    }
-
-    /// The public key in DER (SubjectPublicKeyInfo), for tokens that misuse it as a shared secret.
-    pub(crate) fn public_der(&self) -> Vec<u8> {
-        // The fixed head of an SPKI for a 2048-bit key with a three-byte exponent, before the PKCS#1 key itself.
-        const HEAD: [u8; 24] = [
-            0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
-            0x01, 0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
-        ];
-        [&HEAD[..], self.pair.public_key().as_ref()].concat()
-    }
-
-    pub(crate) fn jwk(&self) -> Value {
-        json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "n": self.n, "e": self.e})
-    }
-}
-
-/// The keys of the run. The last one signs; all are published until retired.
+/// The keys of the run. Of each algorithm the last one signs; all are published until retired. There is always one for
+/// RS256, which signs access tokens.
 pub(crate) struct Keyring(Mutex<Vec<Arc<SigningKey>>>);
 
 impl Keyring {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(vec![Arc::new(SigningKey::generate())]))
+        Self(Mutex::new(vec![Arc::new(SigningKey::generate(Algorithm::Rs256))]))
     }
 
+    /// The key for RS256.
     pub(crate) fn current(&self) -> Arc<SigningKey> {
-        let keys = lock(&self.0);
-        Arc::clone(keys.last().expect("there is always a key"))
+        self.of(Algorithm::Rs256)
+    }
+
+    /// The key for this algorithm, made and published if it is the first.
+    pub(crate) fn of(&self, algorithm: Algorithm) -> Arc<SigningKey> {
+        let mut keys = lock(&self.0);
+        if let Some(key) = keys.iter().rev().find(|key| key.algorithm == algorithm) {
+            return Arc::clone(key);
+        }
+        let key = Arc::new(SigningKey::generate(algorithm));
+        keys.push(Arc::clone(&key));
+        key
     }
 
     pub(crate) fn published(&self) -> Vec<Arc<SigningKey>> {
         lock(&self.0).clone()
     }
 
-    /// From now on a new key signs; the old ones stay published.
+    /// From now on new keys sign, one for each algorithm in use; the old ones stay published.
     pub(crate) fn rotate(&self) {
-        let key = Arc::new(SigningKey::generate());
-        lock(&self.0).push(key);
+        let mut algorithms: Vec<_> = self.published().iter().map(|key| key.algorithm).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
+        let new: Vec<_> = algorithms.into_iter().map(SigningKey::generate).map(Arc::new).collect();
+        lock(&self.0).extend(new);
     }
 
-    /// Stops publishing every key but the current one.
+    /// Stops publishing every key but the newest of each algorithm.
     pub(crate) fn retire_old(&self) {
         let mut keys = lock(&self.0);
-        let old = keys.len() - 1;
-        keys.drain(..old);
+        let mut newest: Vec<Arc<SigningKey>> = Vec::new();
+        for key in keys.iter().rev() {
+            if newest.iter().all(|kept| kept.algorithm != key.algorithm) {
+                newest.push(Arc::clone(key));
+            }
+        }
+        newest.reverse();
+        *keys = newest;
     }
 }
 
-/// A key that this provider never publishes: what an attacker would sign with.
+/// A key that no provider ever publishes: what an attacker would sign with.
 pub(crate) fn stranger() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(SigningKey::generate)
+    KEY.get_or_init(|| SigningKey::generate(Algorithm::Rs256))
 }
 
-/// A P-256 key, published only together with tokens signed by it.
-pub(crate) struct CurveKey {
-    pair: EcdsaKeyPair,
-    pub(crate) kid: String,
-    x: String,
-    y: String,
-}
-
-impl CurveKey {
-    /// The one curve key of this process.
-    pub(crate) fn shared() -> &'static Self {
-        static KEY: OnceLock<CurveKey> = OnceLock::new();
-        KEY.get_or_init(|| {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("P-256 is supported");
-            let point = pair.public_key().as_ref().to_vec();
-            let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
-            Self { kid: random::sha256_base64url(&point), pair, x, y }
-        })
-    }
-
-    pub(crate) fn sign(&self, input: &[u8]) -> Vec<u8> {
-        let signature = self.pair.sign(&SystemRandom::new(), input).expect("a P-256 key signs");
-        signature.as_ref().to_vec()
-    }
-
-    pub(crate) fn jwk(&self) -> Value {
-        json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid, "x": self.x, "y": self.y})
-    }
+/// A P-256 key that is published only beside faults: signatures by it must be refused for their algorithm.
+pub(crate) fn odd_curve() -> &'static SigningKey {
+    static KEY: OnceLock<SigningKey> = OnceLock::new();
+    KEY.get_or_init(|| SigningKey::generate(Algorithm::Es256))
 }
 
 #[cfg(test)]
@@ -147,11 +83,13 @@ mod tests {
 
     #[test]
     fn a_key_verifies_what_it_signed_and_nothing_else() {
-        let key = SigningKey::generate();
-        let signature = key.sign(b"text");
-        assert!(key.verifies(b"text", &signature));
-        assert!(!key.verifies(b"texT", &signature));
-        assert!(!stranger().verifies(b"text", &signature));
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm);
+            let signature = key.sign(b"text");
+            assert!(key.verifies(b"text", &signature), "{algorithm:?}");
+            assert!(!key.verifies(b"texT", &signature));
+            assert!(!stranger().verifies(b"text", &signature));
+        }
     }
 
     #[test]
@@ -167,9 +105,27 @@ mod tests {
     }
 
     #[test]
+    fn each_algorithm_has_a_key_of_its_own_that_rotates_with_the_others() {
+        let ring = Keyring::new();
+        let (rsa, curve) = (ring.current().kid.clone(), ring.of(Algorithm::Es384).kid.clone());
+        assert_eq!(ring.of(Algorithm::Es384).kid, curve, "made once");
+        assert_eq!(ring.published().len(), 2);
+        ring.rotate();
+        assert_eq!(ring.published().len(), 4);
+        ring.retire_old();
+        let left: Vec<_> = ring.published().iter().map(|key| key.algorithm).collect();
+        assert_eq!(left, [Algorithm::Rs256, Algorithm::Es384]);
+        assert!(ring.current().kid != rsa && ring.of(Algorithm::Es384).kid != curve);
+    }
+
+    #[test]
     fn the_published_key_has_no_private_part() {
-        let jwk = SigningKey::generate().jwk();
-        let names: Vec<_> = jwk.as_object().expect("an object").keys().cloned().collect();
-        assert_eq!(names, ["alg", "e", "kid", "kty", "n", "use"]);
+        let names = |algorithm| {
+            let jwk = SigningKey::generate(algorithm).jwk();
+            jwk.as_object().expect("an object").keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(names(Algorithm::Rs256), ["alg", "e", "kid", "kty", "n", "use"]);
+        assert_eq!(names(Algorithm::Es256), ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+        assert_eq!(names(Algorithm::EdDsa), ["alg", "crv", "kid", "kty", "use", "x"]);
     }
 }

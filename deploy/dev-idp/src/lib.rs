@@ -10,7 +10,9 @@
 //!   passcodes, mailbox; `sessions`: single sign-on; `scopes`, `consent`: what is asked and granted
 //! - `token`: codes, refresh tokens, other tokens and an app's own word become tokens; `codes`, `grants`: what was given
 //!   out; also userinfo, revocation
-//! - `logout`: sign-out
+//! - `par`: requests handed over before the browser comes; `claims`: single claims asked for
+//! - `logout`: sign-out, which `participants` concern; `backchannel`, `logout_token`: telling them; `outside`: the only
+//!   requests that the provider itself makes
 //! - [`faults`]: misbehaviour on demand, and the record of requests
 //!
 //! ```no_run
@@ -27,7 +29,9 @@
 
 mod answer;
 mod authorize;
+mod backchannel;
 mod call;
+mod claims;
 mod clock;
 mod codes;
 mod consent;
@@ -38,7 +42,11 @@ mod grants;
 mod jwt;
 mod keys;
 mod logout;
+mod logout_token;
+mod outside;
 mod pages;
+mod par;
+mod participants;
 mod people;
 mod provider;
 mod random;
@@ -48,9 +56,12 @@ pub mod tenant;
 mod token;
 mod user_flow;
 
+pub use backchannel::Delivery;
 pub use clock::Clock;
 pub use faces::{Endpoint, Face};
 pub use faults::Faults;
 pub use grants::Family;
+pub use keys::Algorithm;
+pub use logout_token::LogoutMint;
 pub use provider::{Mint, MintError, Options, Running, StartError, start, start_with_faults_over_http};
 pub use tenant::{Tenant, TenantError};

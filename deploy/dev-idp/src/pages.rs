@@ -117,6 +117,7 @@ pub(crate) fn home(provider: &Provider) -> Answer {
             escape(&metadata)
         );
     }
+    let apps = apps(provider, &tenant);
     let people = tenant
         .accounts
         .iter()
@@ -126,11 +127,22 @@ pub(crate) fn home(provider: &Provider) -> Answer {
         .collect::<Vec<_>>()
         .concat();
     let html = format!(
-        "<p class=\"lead\">One tenant with two faces. Apps send people here to sign in; start from the app.</p>{rows}\
+        "<p class=\"lead\">One tenant with two faces. Apps send people here to sign in; start from the app.</p>{rows}{apps}\
          <h2>People</h2><ul class=\"people\">{people}</ul><p>Their passwords stand in <code>tenant.toml</code>.</p>\
          <p><a href=\"/mailbox\">Mailbox</a> · <a href=\"/end_session\">Sign out here</a></p>"
     );
     message(StatusCode::OK, &tenant, "Development identity provider", &html)
+}
+
+/// Links that begin a sign-in from here (third-party-initiated login).
+fn apps(provider: &Provider, tenant: &Tenant) -> String {
+    let mut list = String::new();
+    for client in &tenant.clients {
+        if let Some(url) = provider.initiate_login_url(&client.client_id, Face::Plain, &[]) {
+            let _ = write!(list, "<li><a href=\"{}\">{}</a></li>", escape(&url), escape(&client.name));
+        }
+    }
+    if list.is_empty() { list } else { format!("<h2>Sign in to</h2><ul class=\"apps\">{list}</ul>") }
 }
 
 /// `/mailbox`: what would have been sent.

@@ -28,6 +28,7 @@ pub(crate) struct Account {
     pub(crate) email: String,
     pub(crate) name: String,
     pub(crate) app_roles: BTreeMap<String, Vec<String>>,
+    pub(crate) groups: Vec<String>,
     hash: String,
 }
 
@@ -71,6 +72,7 @@ impl People {
                 email: seed.email.clone(),
                 name: seed.name.clone(),
                 app_roles: seed.app_roles.clone(),
+                groups: seed.groups.clone(),
                 hash: hash(&seed.password),
             };
             (account.oid.clone(), account)
@@ -133,7 +135,8 @@ impl People {
         }
         let oid = random::guid();
         let (email, name) = (email.to_owned(), name.to_owned());
-        let account = Account { oid: oid.clone(), email, name, app_roles: BTreeMap::new(), hash };
+        let (app_roles, groups) = (BTreeMap::new(), Vec::new());
+        let account = Account { oid: oid.clone(), email, name, app_roles, groups, hash };
         accounts.insert(oid.clone(), account);
         Ok(oid)
     }
@@ -158,6 +161,16 @@ impl People {
             return false;
         };
         account.app_roles.insert(app.to_owned(), roles);
+        true
+    }
+
+    /// Replaces the groups a person is a member of; false if there is no such account.
+    pub(crate) fn join(&self, email: &str, groups: Vec<String>) -> bool {
+        let mut accounts = self.accounts();
+        let Some(account) = accounts.values_mut().find(|account| account.email == email) else {
+            return false;
+        };
+        account.groups = groups;
         true
     }
 
@@ -217,6 +230,7 @@ mod tests {
             password: "correct-horse-battery".to_owned(),
             oid: None,
             app_roles: BTreeMap::new(),
+            groups: Vec::new(),
         };
         People::new("tenant", &[seed])
     }

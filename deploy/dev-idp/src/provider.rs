@@ -3,7 +3,7 @@
 
 mod dev;
 mod door;
-mod mint;
+pub(crate) mod mint;
 mod running;
 mod server;
 
@@ -14,6 +14,7 @@ pub use mint::{Mint, MintError};
 pub use running::Running;
 
 use crate::authorize::journey::Journeys;
+use crate::backchannel::Deliveries;
 use crate::call::Call;
 use crate::clock::Clock;
 use crate::codes::Codes;
@@ -21,11 +22,15 @@ use crate::consent::Consents;
 use crate::faces::{Endpoint, Face, Site};
 use crate::faults::Faults;
 use crate::grants::Grants;
-use crate::keys::Keyring;
+use crate::keys::{Algorithm, Keyring};
+use crate::outside::Outside;
+use crate::par::Pushed;
+use crate::participants::Participants;
 use crate::people::People;
 use crate::people::mailbox::Mailbox;
-use crate::sessions::{self, Browser, Browsers};
+use crate::sessions::{Browser, Browsers};
 use crate::tenant::Tenant;
+use crate::token::SeenAssertions;
 
 /// What the provider needs to start.
 pub struct Options {
@@ -68,6 +73,11 @@ pub(crate) struct Provider {
     pub(crate) codes: Codes,
     pub(crate) grants: Grants,
     pub(crate) consents: Consents,
+    pub(crate) pushed: Pushed,
+    pub(crate) assertions: SeenAssertions,
+    pub(crate) participants: Participants,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) outside: Arc<Outside>,
     /// The address that nobody has a reason to visit.
     pub(crate) canary: String,
     /// Whether `/dev/faults` exists.
@@ -77,7 +87,7 @@ pub(crate) struct Provider {
 impl Provider {
     fn new(tenant: Tenant, clock: Clock, port: u16, faults_over_http: bool) -> Self {
         let site = Site::new(port, &tenant.id);
-        Self {
+        let provider = Self {
             canary: site.url(Face::Plain, Endpoint::Canary),
             people: People::new(&tenant.id, &tenant.accounts),
             keys: Keyring::new(),
@@ -86,12 +96,27 @@ impl Provider {
             site,
             faults: Faults::default(),
             mailbox: Mailbox::default(),
-            browsers: Browsers::default(),
+            browsers: Browsers::new(port),
             journeys: Journeys::default(),
             codes: Codes::default(),
             grants: Grants::default(),
             consents: Consents::default(),
+            pushed: Pushed::default(),
+            assertions: SeenAssertions::default(),
+            participants: Participants::default(),
+            deliveries: Deliveries::default(),
+            outside: Arc::default(),
             faults_over_http,
+        };
+        provider.make_keys();
+        provider
+    }
+
+    /// Makes the keys that clients are registered for, so that they are published before anything is signed with them.
+    fn make_keys(&self) {
+        for client in &self.tenant().clients {
+            self.keys.of(client.registration.id_token_alg);
+            self.keys.of(client.registration.userinfo_alg.unwrap_or(Algorithm::Rs256));
         }
     }
 
@@ -105,12 +130,28 @@ impl Provider {
         let mut tenant = Tenant::clone(&held);
         edit(&mut tenant);
         *held = Arc::new(tenant);
+        drop(held);
+        self.make_keys();
+    }
+
+    /// A client's `initiate_login_uri` with our issuer and more parameters.
+    pub(crate) fn initiate_login_url(
+        &self,
+        client_id: &str,
+        face: Face,
+        more: &[(&str, &str)],
+    ) -> Option<String> {
+        let tenant = self.tenant();
+        let uri = tenant.client(client_id)?.registration.initiate_login_uri.as_deref()?;
+        let mut url = url::Url::parse(uri).ok()?;
+        url.query_pairs_mut().append_pair("iss", &self.site.issuer(face)).extend_pairs(more);
+        Some(url.into())
     }
 
     /// The browser that sent this request, if it has been here before.
     pub(crate) fn browser(&self, call: &Call) -> Option<Browser> {
         let lifetime = self.tenant().lifetimes.session;
-        self.browsers.find(call.cookie(sessions::COOKIE), self.clock.now(), lifetime)
+        self.browsers.find(call.cookie(self.browsers.cookie()), self.clock.now(), lifetime)
     }
 }
 

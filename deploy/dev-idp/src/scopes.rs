@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::claims::ClaimsAsk;
 use crate::tenant::{Client, Tenant, WebApi};
 
 /// A parsed `scope` parameter.
@@ -18,6 +19,8 @@ pub(crate) struct Ask {
     pub(crate) scopes: BTreeSet<String>,
     /// The API was named by a `resource`, so its scopes are called by their short names in the answer too.
     pub(crate) by_resource: bool,
+    /// Single claims asked for by name.
+    pub(crate) claims: ClaimsAsk,
 }
 
 /// Why a `scope` parameter is refused.

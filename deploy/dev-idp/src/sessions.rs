@@ -9,8 +9,6 @@ use std::sync::Mutex;
 use crate::people::lock;
 use crate::random;
 
-/// The cookie's name.
-pub(crate) const COOKIE: &str = "dev-idp-session";
 /// Most browsers remembered; beyond it the ones unseen for longest go.
 const MOST_BROWSERS: usize = 20_000;
 
@@ -34,13 +32,25 @@ pub(crate) struct SignedIn {
 }
 
 /// All browsers, by the hash of their cookie.
-#[derive(Default)]
-pub(crate) struct Browsers(Mutex<HashMap<String, Browser>>);
+pub(crate) struct Browsers {
+    cookie: String,
+    known: Mutex<HashMap<String, Browser>>,
+}
 
 impl Browsers {
+    /// Cookies do not tell ports apart, so the name does: several providers may run side by side.
+    pub(crate) fn new(port: u16) -> Self {
+        Self { cookie: format!("dev-idp-session-{port}"), known: Mutex::default() }
+    }
+
+    /// The cookie's name.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// The browser with this cookie. A sign-in older than `lifetime` seconds has ended.
     pub(crate) fn find(&self, cookie: Option<&str>, now: i64, lifetime: i64) -> Option<Browser> {
-        let mut browsers = lock(&self.0);
+        let mut browsers = lock(&self.known);
         let browser = browsers.get_mut(&random::sha256_base64url(cookie?.as_bytes()))?;
         browser.seen = now;
         if browser.signed_in.as_ref().is_some_and(|who| now - who.auth_time >= lifetime) {
@@ -75,25 +85,31 @@ impl Browsers {
         if let Some(cookie) = cookie {
             self.take(cookie);
         }
-        format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
+        format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", self.cookie)
     }
 
-    /// Ends every session of one person, as after a password reset.
-    pub(crate) fn end_all(&self, oid: &str) {
-        for browser in lock(&self.0).values_mut() {
-            if browser.signed_in.as_ref().is_some_and(|who| who.oid == oid) {
-                browser.signed_in = None;
-            }
-        }
+    /// Ends every session of one person, as after a password reset. The sessions' ids.
+    pub(crate) fn end_all(&self, oid: &str) -> Vec<String> {
+        let mut browsers = lock(&self.known);
+        let theirs =
+            browsers.values_mut().filter_map(|browser| browser.signed_in.take_if(|who| who.oid == oid));
+        theirs.map(|who| who.sid).collect()
+    }
+
+    /// The ids of one person's sessions.
+    pub(crate) fn of(&self, oid: &str) -> Vec<String> {
+        let browsers = lock(&self.known);
+        let theirs = browsers.values().filter_map(|browser| browser.signed_in.as_ref());
+        theirs.filter(|who| who.oid == oid).map(|who| who.sid.clone()).collect()
     }
 
     fn take(&self, cookie: &str) -> Option<Browser> {
-        lock(&self.0).remove(&random::sha256_base64url(cookie.as_bytes()))
+        lock(&self.known).remove(&random::sha256_base64url(cookie.as_bytes()))
     }
 
     fn store(&self, browser: Browser) -> String {
         let value = random::token();
-        let mut browsers = lock(&self.0);
+        let mut browsers = lock(&self.known);
         if browsers.len() >= MOST_BROWSERS {
             let mut seen: Vec<i64> = browsers.values().map(|browser| browser.seen).collect();
             seen.sort_unstable();
@@ -101,7 +117,7 @@ impl Browsers {
             browsers.retain(|_, browser| browser.seen > border);
         }
         browsers.insert(random::sha256_base64url(value.as_bytes()), browser);
-        format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax")
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", self.cookie)
     }
 }
 
@@ -115,7 +131,7 @@ mod tests {
 
     #[test]
     fn signing_in_replaces_the_cookie_and_keeps_the_browser() {
-        let browsers = Browsers::default();
+        let browsers = Browsers::new(3002);
         let (anonymous, first) = browsers.welcome(0);
         let (alice, second) = browsers.sign_in(Some(value(&first)), "alice", 10);
         assert_eq!(anonymous.key, alice.key);
@@ -125,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_session_ends_by_age_and_by_sign_out() {
-        let browsers = Browsers::default();
+        let browsers = Browsers::new(3002);
         let (_, cookie) = browsers.sign_in(None, "alice", 0);
         assert!(browsers.find(Some(value(&cookie)), 100, 100).is_some_and(|b| b.signed_in.is_none()));
         let (_, cookie) = browsers.sign_in(None, "alice", 0);
@@ -135,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_session_id_stays_with_the_person_and_changes_with_another() {
-        let browsers = Browsers::default();
+        let browsers = Browsers::new(3002);
         let sid = |browser: Browser| browser.signed_in.expect("signed in").sid;
         let (alice, cookie) = browsers.sign_in(None, "alice", 0);
         let (again, cookie) = browsers.sign_in(Some(value(&cookie)), "alice", 5);

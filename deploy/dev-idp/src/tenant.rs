@@ -2,11 +2,13 @@
 //! Reading it from a file is `tenant/file.rs`; the fields are plain so that a test can change them before the start.
 
 mod file;
+mod registration;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use file::TenantError;
+pub use registration::{AuthMethod, ClientKeys, LogoutNames, Registration};
 
 /// One tenant: its apps, APIs, user flows and the people who exist when it starts.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Tenant {
     pub accounts: Vec<SeedAccount>,
     /// How long things live, in seconds.
     pub lifetimes: Lifetimes,
+    /// Whether every client must push its authorization requests (RFC 9126). On the plain face only.
+    pub require_pushed_authorization_requests: bool,
 }
 
 /// A registered web API.
@@ -54,14 +58,14 @@ pub struct Permission {
     pub description: String,
 }
 
-/// A registered client application. All are confidential.
+/// A registered client application.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Display name.
     pub name: String,
     /// Application (client) ID.
     pub client_id: String,
-    /// The client secret.
+    /// The client secret; empty if the client proves who it is in another way.
     pub secret: ClientSecret,
     /// Where authorization answers may go; compared byte for byte.
     pub redirect_uris: Vec<String>,
@@ -73,6 +77,8 @@ pub struct Client {
     pub granted_app_roles: Vec<String>,
     /// The user flow by which people sign in to it; a daemon has none.
     pub user_flow: Option<String>,
+    /// What it is registered for beyond the guide.
+    pub registration: Registration,
 }
 
 /// A client secret: never printed.
@@ -121,6 +127,8 @@ pub struct SeedAccount {
     pub oid: Option<String>,
     /// App roles by application (client id or Application ID URI).
     pub app_roles: BTreeMap<String, Vec<String>>,
+    /// Object IDs of the groups it is a member of.
+    pub groups: Vec<String>,
 }
 
 impl std::fmt::Debug for SeedAccount {
@@ -150,6 +158,8 @@ pub struct Lifetimes {
     pub session: i64,
     /// One-time passcodes.
     pub passcode: i64,
+    /// Pushed authorization requests.
+    pub pushed_request: i64,
 }
 
 impl Default for Lifetimes {
@@ -162,6 +172,7 @@ impl Default for Lifetimes {
             refresh_overlap: 0,
             session: 86400,
             passcode: 600,
+            pushed_request: 60,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! API (target), and the answer (issue). Knows nothing of pages or browsers.
 
 mod app;
+mod assertion;
 mod client_auth;
 mod code;
 mod exchange;
@@ -13,8 +14,9 @@ mod revoke;
 mod target;
 mod userinfo;
 
-pub(crate) use client_auth::basic_credentials;
-pub(crate) use issue::{Subject, access_claims, at_hash, id_claims};
+pub(crate) use assertion::{SeenAssertions, fetch_keys};
+pub(crate) use client_auth::{basic_credentials, client};
+pub(crate) use issue::{Subject, access_claims, at_hash, group_overage, id_claims, pairwise};
 pub(crate) use revoke::revoke;
 pub(crate) use userinfo::userinfo;
 
@@ -27,6 +29,7 @@ use crate::faces::Face;
 use crate::faults::{Denial, TokenFault};
 use crate::provider::Provider;
 use crate::random;
+use crate::tenant::AuthMethod;
 
 /// Parameters that may be there more than once (RFC 8707, section 2; RFC 8693, section 2.1).
 const LISTS: [&str; 2] = ["resource", "audience"];
@@ -58,6 +61,10 @@ impl TokenError {
     pub(crate) fn invalid_client(description: impl Into<String>) -> Self {
         let status = StatusCode::UNAUTHORIZED;
         Self { status, ..Self::new("invalid_client", 7_000_215, description) }
+    }
+
+    pub(crate) fn of_status(status: StatusCode, error: &'static str, description: &str) -> Self {
+        Self { status, ..Self::new(error, 90_000, description) }
     }
 
     /// A scope that nobody has granted. Entra calls that an invalid grant with a suberror; the plain face says
@@ -135,11 +142,15 @@ fn answer_to(provider: &Provider, face: Face, call: &Call) -> Result<Answer, Tok
         return Err(TokenError::of_fault(&denial, face));
     }
     let tenant = provider.tenant();
-    let client = client_auth::client(&tenant, call)?;
+    let client = client(provider, &tenant, call)?;
     let request = Request { provider, tenant: &tenant, client, face, call, edit: &edit };
     let response = match grant_type {
         "authorization_code" => code::redeem(&request)?,
         "refresh_token" => refresh::refresh(&request)?,
+        "client_credentials" if client.registration.auth == AuthMethod::None => {
+            let what = "A public client is nobody in particular, and has no token of its own.";
+            return Err(TokenError::new("unauthorized_client", 700_025, what));
+        }
         "client_credentials" => app::app_token(&request)?,
         // Entra does not have it.
         exchange::GRANT_TYPE if face == Face::Plain => exchange::exchange(&request)?,
@@ -182,7 +193,7 @@ impl Request<'_> {
     }
 }
 
-fn form_only(call: &Call) -> Result<(), TokenError> {
+pub(crate) fn form_only(call: &Call) -> Result<(), TokenError> {
     if call.method != Method::POST {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(TokenError { status, ..TokenError::invalid_request("Use POST.") });

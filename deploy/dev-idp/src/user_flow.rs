@@ -17,7 +17,7 @@ use crate::pages;
 use crate::pages::form::Errors;
 use crate::people::codes::Purpose;
 use crate::provider::Provider;
-use crate::sessions::{self, Browser};
+use crate::sessions::Browser;
 use crate::tenant::{Client, Tenant, UserFlow};
 
 /// One visit to one step.
@@ -136,7 +136,7 @@ impl Visit<'_> {
 
     /// The person is who they say: new cookie, and on.
     pub(crate) fn signed_in(&self, oid: &str) -> Answer {
-        let old = self.call.cookie(sessions::COOKIE);
+        let old = self.call.cookie(self.provider.browsers.cookie());
         let (_, cookie) = self.provider.browsers.sign_in(old, oid, self.now());
         self.provider.journeys.change(self.id, |journey| {
             journey.authenticated = Some(oid.to_owned());

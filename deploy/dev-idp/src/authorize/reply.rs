@@ -35,6 +35,7 @@ pub(super) fn code(
         oid: account.oid.clone(),
         sid: session.sid.clone(),
         auth_time: session.auth_time,
+        acr: request.level.acr(),
     };
     let code = provider.codes.issue(approval, provider.clock.now(), tenant.lifetimes.authorization_code);
     let mut pairs = vec![("code".to_owned(), code)];

@@ -4,10 +4,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::level::Level;
 use crate::call::Params;
+use crate::claims::ClaimsAsk;
 use crate::faces::Face;
 use crate::scopes::{Ask, ScopeError};
-use crate::tenant::{Client, Tenant};
+use crate::tenant::{AuthMethod, Client, Tenant};
 
 /// What Entra's v2.0 endpoints say to `resource`: there, scopes name the API.
 pub(crate) const ENTRA_HAS_NO_RESOURCE: &str = "The 'resource' request parameter is not supported.";
@@ -33,6 +35,8 @@ pub(crate) struct AuthorizeRequest {
     pub(crate) challenge: Option<String>,
     pub(crate) prompt: Prompt,
     pub(crate) max_age: Option<i64>,
+    /// How surely the person must be recognised.
+    pub(crate) level: Level,
     pub(crate) login_hint: Option<String>,
     /// The person an id_token_hint names. An unreadable hint is as good as none.
     pub(crate) hinted_oid: Option<String>,
@@ -122,10 +126,16 @@ fn read_rest(tenant: &Tenant, params: &Params, reply: ReplyTo) -> Result<Authori
         tenant.client(&reply.client_id).filter(|client| tenant.flow_of(client).is_some()).ok_or_else(
             || ("unauthorized_client", "The application is not associated with a user flow.".to_owned()),
         )?;
-    let (ask, resources) = ask(tenant, client, params, reply.face)?;
+    let (mut ask, resources) = ask(tenant, client, params, reply.face)?;
+    ask.claims = ClaimsAsk::parse(params.get("claims")).map_err(invalid)?;
+    let challenge = challenge(params).map_err(invalid)?;
+    if challenge.is_none() && client.registration.auth == AuthMethod::None {
+        return Err(invalid("A public client must send a code_challenge.".to_owned()));
+    }
     Ok(AuthorizeRequest {
         nonce: params.get("nonce").map(str::to_owned),
-        challenge: challenge(params).map_err(invalid)?,
+        challenge,
+        level: Level::wanted(params.get("acr_values").unwrap_or_default(), &ask.claims),
         prompt: prompt(params.get("prompt").unwrap_or_default()).map_err(invalid)?,
         max_age: max_age(params.get("max_age")).map_err(invalid)?,
         login_hint: params.get("login_hint").map(str::to_owned),
@@ -270,6 +280,7 @@ mod tests {
         assert_eq!(error(&[("state", "a"), ("state", "b")]), "invalid_request");
         assert_eq!(error(&[("request", "e30")]), "request_not_supported");
         assert_eq!(error(&[("resource", "api://nobody")]), "invalid_target");
+        assert_eq!(error(&[("claims", "[]")]), "invalid_request");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! One type for every fault, its name, and how many uses it has left. Knows nothing of what faults do.
 
-use super::{CallbackFault, HttpFault, IdTokenFault, JwksFault, MetadataFault, TokenFault, UserinfoFault};
+use super::{
+    CallbackFault, HttpFault, IdTokenFault, JwksFault, LogoutFault, MetadataFault, ParFault, TokenFault,
+    UserinfoFault,
+};
 use crate::faces::Endpoint;
 
 /// Any fault, with its place.
@@ -26,6 +29,10 @@ pub enum Fault {
     Userinfo(UserinfoFault),
     /// In the answer to the redirect URI.
     Callback(CallbackFault),
+    /// In the answer to a pushed authorization request.
+    Par(ParFault),
+    /// In the logout tokens that are sent to apps.
+    LogoutToken(LogoutFault),
     /// In how an endpoint answers at all.
     Http(Endpoint, HttpFault),
     /// In how every endpoint and page answers: the whole provider is out of order. `/dev/faults` still answers.
@@ -44,6 +51,8 @@ impl Fault {
         all.extend(JwksFault::ALL.iter().map(|fault| Self::Jwks(*fault)));
         all.extend(UserinfoFault::ALL.iter().map(|fault| Self::Userinfo(*fault)));
         all.extend(CallbackFault::ALL.iter().map(|fault| Self::Callback(*fault)));
+        all.extend(ParFault::ALL.iter().map(|fault| Self::Par(*fault)));
+        all.extend(LogoutFault::ALL.iter().map(|fault| Self::LogoutToken(*fault)));
         for endpoint in Endpoint::ALL {
             all.extend(HttpFault::ALL.iter().map(|fault| Self::Http(endpoint, *fault)));
         }
@@ -64,6 +73,8 @@ impl Fault {
             Self::Jwks(fault) => format!("jwks/{}", fault.name()),
             Self::Userinfo(fault) => format!("userinfo/{}", fault.name()),
             Self::Callback(fault) => format!("callback/{}", fault.name()),
+            Self::Par(fault) => format!("par/{}", fault.name()),
+            Self::LogoutToken(fault) => format!("logout-token/{}", fault.name()),
             Self::Http(endpoint, fault) => format!("http/{}/{}", endpoint.name(), fault.name()),
             Self::Everywhere(fault) => format!("http/everywhere/{}", fault.name()),
         }
@@ -108,6 +119,18 @@ impl From<UserinfoFault> for Fault {
 impl From<CallbackFault> for Fault {
     fn from(fault: CallbackFault) -> Self {
         Self::Callback(fault)
+    }
+}
+
+impl From<ParFault> for Fault {
+    fn from(fault: ParFault) -> Self {
+        Self::Par(fault)
+    }
+}
+
+impl From<LogoutFault> for Fault {
+    fn from(fault: LogoutFault) -> Self {
+        Self::LogoutToken(fault)
     }
 }
 

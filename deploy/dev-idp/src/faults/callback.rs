@@ -12,6 +12,16 @@ faults! {
         ServerError = "server-error",
         /// SI-17: error=login_required instead of a code.
         LoginRequired = "login-required",
+        /// SI-17: error=interaction_required instead of a code.
+        InteractionRequired = "interaction-required",
+        /// SI-17: error=consent_required instead of a code.
+        ConsentRequired = "consent-required",
+        /// SI-17: error=account_selection_required instead of a code.
+        AccountSelectionRequired = "account-selection-required",
+        /// SI-18: error=unmet_authentication_requirements instead of a code.
+        UnmetAuthenticationRequirements = "unmet-authentication-requirements",
+        /// SI-19: error=invalid_request_uri instead of a code.
+        InvalidRequestUri = "invalid-request-uri",
         /// CB-06: an error full of markup, an 8 KiB description, a javascript: error_uri.
         HostileError = "hostile-error",
         /// CB-06: a code and an error.
@@ -71,6 +81,17 @@ fn change(fault: CallbackFault, pairs: &mut Pairs) {
         CallbackFault::AccessDenied => error(pairs, "access_denied", "The person said no."),
         CallbackFault::ServerError => error(pairs, "server_error", "Something broke."),
         CallbackFault::LoginRequired => error(pairs, "login_required", "Nobody is signed in."),
+        CallbackFault::InteractionRequired => {
+            error(pairs, "interaction_required", "The person must do something.");
+        }
+        CallbackFault::ConsentRequired => error(pairs, "consent_required", "The person must agree."),
+        CallbackFault::AccountSelectionRequired => {
+            error(pairs, "account_selection_required", "The person must choose an account.");
+        }
+        CallbackFault::UnmetAuthenticationRequirements => {
+            error(pairs, "unmet_authentication_requirements", "That is not possible here.");
+        }
+        CallbackFault::InvalidRequestUri => error(pairs, "invalid_request_uri", "It has expired."),
         CallbackFault::HostileError => {
             error(pairs, "<script>alert(1)</script>", &format!("<b>{}</b>", "x".repeat(8 * 1024)));
             add(pairs, "error_uri", "javascript:alert(1)");

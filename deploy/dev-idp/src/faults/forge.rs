@@ -10,7 +10,7 @@ use super::IdTokenFault as Fault;
 use super::forge_claims;
 use super::{JwtEdit, Members};
 use crate::jwt::{encode, signing_input};
-use crate::keys::{CurveKey, SigningKey, stranger};
+use crate::keys::{SigningKey, odd_curve, stranger};
 
 /// A token before it is written.
 pub(crate) struct Draft {
@@ -97,7 +97,7 @@ fn signature(faults: &[Fault], context: &Context<'_>, header: &str, payload: &st
             Fault::Hs256PublicPem => hs256(pem(&context.key.public_der()).as_bytes()),
             Fault::Hs256PublicDer => hs256(&context.key.public_der()),
             Fault::Hs256PublicJwk => hs256(context.key.jwk().to_string().as_bytes()),
-            Fault::Es256 => CurveKey::shared().sign(input),
+            Fault::Es256 => odd_curve().sign(input),
             Fault::Ps256 => context.key.sign_pss(input),
             Fault::WrongKey | Fault::UnknownKid | Fault::Jku | Fault::X5u | Fault::Jwk | Fault::X5c => {
                 stranger().sign(input)
@@ -151,7 +151,7 @@ mod tests {
     fn forged(keys: &Keyring, faults: &[Fault]) -> String {
         let key = keys.current();
         let mut claims = Members::new();
-        for name in ["iss", "aud", "sub", "nonce"] {
+        for name in ["iss", "aud", "sub", "nonce", "acr"] {
             claims.insert(name.to_owned(), format!("http://{name}").into());
         }
         for name in ["exp", "iat", "auth_time"] {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::IdTokenFault as Fault;
 use super::Members;
 use super::forge::{Context, Draft};
-use crate::keys::{CurveKey, stranger};
+use crate::keys::{odd_curve, stranger};
 use crate::{random, token};
 
 /// Makes one fault; those of text and signature leave header and claims alone or set only `alg` and `kid`.
@@ -19,6 +19,7 @@ fn identity(fault: Fault, claims: &mut Members, context: &Context<'_>) {
     let text = |claims: &Members, name: &str| {
         claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
+    let at_hash = |token: &str| Value::from(token::at_hash(context.key.algorithm, token));
     let (iss, aud, nonce) = (text(claims, "iss"), text(claims, "aud"), text(claims, "nonce"));
     let (name, value) = match fault {
         Fault::MissingNonce => ("nonce", None),
@@ -52,8 +53,15 @@ fn identity(fault: Fault, claims: &mut Members, context: &Context<'_>) {
         Fault::HugeSub => ("sub", Some("s".repeat(10 * 1024).into())),
         Fault::OtherSub => ("sub", Some("somebody-else".into())),
         Fault::WrongTid => ("tid", Some("00000000-0000-4000-8000-000000000000".into())),
-        Fault::WrongAtHash => ("at_hash", Some(token::at_hash("another token").into())),
-        Fault::RightAtHash => ("at_hash", context.access_token.map(|access| token::at_hash(access).into())),
+        Fault::WrongAtHash => ("at_hash", Some(at_hash("another token"))),
+        Fault::RightAtHash => ("at_hash", context.access_token.map(at_hash)),
+        Fault::MissingAcr => ("acr", None),
+        Fault::LowerAcr => ("acr", Some("0".into())),
+        Fault::NumericAcr => ("acr", Some(2.into())),
+        Fault::GroupOverage => {
+            token::group_overage(claims, context.canary);
+            return;
+        }
         Fault::HasEvents => {
             ("events", Some(json!({"http://schemas.openid.net/event/backchannel-logout": {}})))
         }
@@ -80,6 +88,8 @@ fn times(fault: Fault, claims: &mut Members, now: i64) {
         Fault::IatOld => ("iat", Some((now - 3600).into())),
         Fault::NbfFuture => ("nbf", Some((now + 3600).into())),
         Fault::MissingAuthTime => ("auth_time", None),
+        Fault::FutureAuthTime => ("auth_time", Some((now + 3600).into())),
+        Fault::AuthTimeString => ("auth_time", Some(now.to_string().into())),
         Fault::OldAuthTime => ("auth_time", Some((now - 86_400).into())),
         _ => return,
     };
@@ -98,7 +108,7 @@ fn header(fault: Fault, header: &mut Members, context: &Context<'_>) {
             ("alg", Some("HS256".into()))
         }
         Fault::Es256 => {
-            set(header, "kid", Some(CurveKey::shared().kid.as_str().into()));
+            set(header, "kid", Some(odd_curve().kid.as_str().into()));
             ("alg", Some("ES256".into()))
         }
         Fault::Ps256 | Fault::Ps256Header => ("alg", Some("PS256".into())),

@@ -98,6 +98,18 @@ faults! {
         MissingAuthTime = "missing-auth-time",
         /// SI-18: signed in a day ago.
         OldAuthTime = "old-auth-time",
+        /// SI-18: signed in an hour from now.
+        FutureAuthTime = "future-auth-time",
+        /// SI-18: auth_time is a string of digits.
+        AuthTimeString = "auth-time-string",
+        /// SI-18: no acr.
+        MissingAcr = "missing-acr",
+        /// SI-18: a lower acr than any that can be asked for.
+        LowerAcr = "lower-acr",
+        /// SI-18: acr is a number.
+        NumericAcr = "numeric-acr",
+        /// More groups than a token lists: it says where they can be asked for (Entra's group overage).
+        GroupOverage = "group-overage",
         /// IT-01: one bit of the signature flipped.
         BadSignature = "bad-signature",
         /// IT-01: the signature is there but empty.

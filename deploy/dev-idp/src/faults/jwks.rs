@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Fault, Faults, IdTokenFault, faults};
+use super::{Fault, Faults, IdTokenFault, UserinfoFault, faults};
 use crate::jwt::encode;
-use crate::keys::{CurveKey, stranger};
+use crate::keys::{odd_curve, stranger};
 
 faults! {
     /// Something wrong with the key set.
@@ -54,8 +54,10 @@ impl Faults {
     /// The key set as it is sent.
     pub(crate) fn on_jwks(&self, mut set: Value, current_kid: &str) -> String {
         // A token signed with the curve key must be refused for its algorithm, not because its key is unknown.
-        if self.active().contains(&Fault::IdToken(IdTokenFault::Es256)) {
-            push(&mut set, CurveKey::shared().jwk());
+        let active = self.active();
+        let odd = [Fault::IdToken(IdTokenFault::Es256), Fault::Userinfo(UserinfoFault::SignedEs256)];
+        if odd.iter().any(|fault| active.contains(fault)) {
+            push(&mut set, odd_curve().jwk());
         }
         let pick = |fault| {
             if let Fault::Jwks(fault) = fault { Some(fault) } else { None }
@@ -121,7 +123,7 @@ fn change(fault: JwksFault, set: &mut Value, current_kid: &str) {
         JwksFault::WeakRsa => each(set, "n", Some(encode([0xc3; 128]).into())),
         JwksFault::ExponentOne => each(set, "e", Some("AQ".into())),
         JwksFault::PrivateKey => each(set, "d", Some(encode([0x5a; 256]).into())),
-        JwksFault::SameKidEc => insert_first(set, with_kid(CurveKey::shared().jwk())),
+        JwksFault::SameKidEc => insert_first(set, with_kid(odd_curve().jwk())),
         JwksFault::SameKidRsa => insert_first(set, with_kid(stranger().jwk())),
         JwksFault::NoKid => each(set, "kid", None),
         JwksFault::ManyKeys => {

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
 use crate::faces::{Endpoint, Face};
 
 /// How many requests are remembered in full; counting goes on beyond.
@@ -31,6 +35,18 @@ impl Seen {
             map.insert("basic_secret".to_owned(), secret);
         }
         map
+    }
+}
+
+impl Seen {
+    /// Header and claims of the client assertion, unverified.
+    pub fn assertion(&self) -> Option<(Value, Value)> {
+        let map = self.map();
+        let mut parts = map
+            .get("client_assertion")?
+            .split('.')
+            .map(|part| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok());
+        Some((parts.next()??, parts.next()??))
     }
 }
 

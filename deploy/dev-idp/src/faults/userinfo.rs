@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fault, Faults, Members, faults};
+use super::{Fault, Faults, IdTokenFault, Members, faults};
 
 faults! {
     /// Something wrong with the userinfo answer.
@@ -25,6 +25,45 @@ faults! {
         SignedAlgNone = "signed-alg-none",
         /// IT-14: signed by an unpublished key.
         SignedWrongKey = "signed-wrong-key",
+        /// IT-14: signed, with another person's sub.
+        SignedOtherSub = "signed-other-sub",
+        /// IT-14: signed, without iss.
+        SignedMissingIssuer = "signed-missing-issuer",
+        /// IT-14: signed, without aud.
+        SignedMissingAudience = "signed-missing-audience",
+        /// IT-14: signed, one bit of the signature flipped.
+        SignedBadSignature = "signed-bad-signature",
+        /// IT-14: signed with ES256 by a key that the key set then holds, whatever was registered.
+        SignedEs256 = "signed-es256",
+        /// IT-14: signed with HS256 and the client secret.
+        SignedHs256 = "signed-hs256",
+        /// IT-15: signed, with typ at+jwt.
+        SignedTypAccessToken = "signed-typ-access-token",
+        /// IT-14: signed, the payload in an array.
+        SignedArray = "signed-array",
+        /// IT-14: plain JSON, though a signed answer was registered for (else: as always).
+        Unsigned = "unsigned",
+    }
+}
+
+impl UserinfoFault {
+    /// The same fault of an ID token: it is made where those are.
+    pub(crate) fn of_any_token(self) -> Option<IdTokenFault> {
+        Some(match self {
+            Self::SignedWrongAudience => IdTokenFault::WrongAudience,
+            Self::SignedWrongIssuer => IdTokenFault::WrongIssuer,
+            Self::SignedAlgNone => IdTokenFault::AlgNone,
+            Self::SignedWrongKey => IdTokenFault::WrongKey,
+            Self::SignedOtherSub => IdTokenFault::OtherSub,
+            Self::SignedMissingIssuer => IdTokenFault::MissingIssuer,
+            Self::SignedMissingAudience => IdTokenFault::MissingAudience,
+            Self::SignedBadSignature => IdTokenFault::BadSignature,
+            Self::SignedEs256 => IdTokenFault::Es256,
+            Self::SignedHs256 => IdTokenFault::Hs256ClientSecret,
+            Self::SignedTypAccessToken => IdTokenFault::TypAccessToken,
+            Self::SignedArray => IdTokenFault::PayloadArray,
+            _ => return None,
+        })
     }
 }
 

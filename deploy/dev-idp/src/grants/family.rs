@@ -214,6 +214,7 @@ pub(super) mod tests {
             oid: "alice".to_owned(),
             sid: String::new(),
             auth_time: 0,
+            acr: "1",
         };
         grants.begin("g", approval);
         let token = grants.refresh_token("g", 0, 100);

@@ -7,6 +7,7 @@ use super::Provider;
 use crate::faces::Face;
 use crate::faults::forge::{self, Context, Draft};
 use crate::faults::{IdTokenFault, JwtEdit, Members};
+use crate::keys::SigningKey;
 use crate::people::Account;
 use crate::scopes::Ask;
 use crate::tenant::{Client, Tenant, WebApi};
@@ -41,8 +42,11 @@ pub enum MintError {
     #[error("there is no web API \"{0}\"")]
     NoApi(String),
     /// An ID token always stands for a person.
-    #[error("an ID token needs a person: begin with Mint::user")]
+    #[error("an ID token needs a person: begin with Mint::user or LogoutMint::person")]
     NoPerson,
+    /// The client has no address for logout tokens.
+    #[error("the client \"{0}\" has no backchannel_logout_uri in its registration")]
+    NoLogoutUri(String),
 }
 
 impl Mint {
@@ -123,7 +127,7 @@ impl Mint {
     }
 }
 
-pub(super) fn access_token(provider: &Provider, mint: Mint) -> Result<String, MintError> {
+pub(crate) fn access_token(provider: &Provider, mint: Mint) -> Result<String, MintError> {
     let tenant = provider.tenant();
     let (client, api) = (client(&tenant, &mint)?, api(&tenant, &mint)?);
     let account = account(provider, &mint)?;
@@ -142,10 +146,11 @@ pub(super) fn access_token(provider: &Provider, mint: Mint) -> Result<String, Mi
     if !mint.roles.is_empty() {
         claims.insert("roles".to_owned(), mint.roles.clone().into());
     }
-    Ok(finish(provider, client, mint, claims))
+    let key = provider.keys.current();
+    Ok(finish(provider, &key, client, mint, claims))
 }
 
-pub(super) fn id_token(provider: &Provider, mint: Mint) -> Result<String, MintError> {
+pub(crate) fn id_token(provider: &Provider, mint: Mint) -> Result<String, MintError> {
     let tenant = provider.tenant();
     let client = client(&tenant, &mint)?;
     let account = account(provider, &mint)?.ok_or(MintError::NoPerson)?;
@@ -154,10 +159,11 @@ pub(super) fn id_token(provider: &Provider, mint: Mint) -> Result<String, MintEr
     let mut claims = id_claims(&tenant, &provider.site, mint.face, client, &account, &ask, now);
     claims.insert("sid".to_owned(), random::guid().into());
     claims.insert("auth_time".to_owned(), now.into());
-    Ok(finish(provider, client, mint, claims))
+    let key = provider.keys.of(client.id_token_alg(mint.face));
+    Ok(finish(provider, &key, client, mint, claims))
 }
 
-fn finish(provider: &Provider, client: &Client, mint: Mint, mut claims: Members) -> String {
+fn finish(provider: &Provider, key: &SigningKey, client: &Client, mint: Mint, mut claims: Members) -> String {
     let now = provider.clock.now();
     if let Some(audience) = mint.audience {
         claims.insert("aud".to_owned(), audience.into());
@@ -165,15 +171,14 @@ fn finish(provider: &Provider, client: &Client, mint: Mint, mut claims: Members)
     if let Some(lifetime) = mint.lifetime {
         claims.insert("exp".to_owned(), (now + lifetime).into());
     }
-    let key = provider.keys.current();
     let context = Context {
-        key: &key,
+        key,
         client_secret: client.secret.expose(),
         now,
         access_token: None,
         canary: &provider.canary,
     };
-    let draft = Draft { header: jwt::header(&key), claims };
+    let draft = Draft { header: jwt::header(key), claims };
     forge::write(draft, &context, &mint.faults, mint.edit.as_ref())
 }
 

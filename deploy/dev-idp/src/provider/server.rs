@@ -16,7 +16,7 @@ use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::faces::{Endpoint, Face};
 use crate::faults::{Loss, Outcome, Seen, When, cut_short};
-use crate::{authorize, discovery, logout, pages, token, user_flow};
+use crate::{authorize, discovery, logout, pages, par, token, user_flow};
 
 /// The connection is to be closed without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ async fn handle(provider: Arc<Provider>, request: Request<Incoming>) -> Result<A
         let why = "This provider answers to localhost only.";
         return Ok(answer::bytes(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", why));
     }
-    let Ok(call) = Call::read(request).await else {
+    let Ok(mut call) = Call::read(request).await else {
         return Ok(answer::bytes(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", "Too large."));
     };
     if call.path.starts_with("/dev/faults") {
@@ -79,7 +79,10 @@ async fn handle(provider: Arc<Provider>, request: Request<Incoming>) -> Result<A
     }
     match (provider.faults.on_request(endpoint, &provider.canary), found) {
         (Outcome::Answer, Some((face, endpoint))) => {
-            let answer = protocol(&provider, face, endpoint, &call);
+            if matches!(endpoint, Endpoint::Token | Endpoint::Revoke | Endpoint::Par) {
+                call.client_keys = token::fetch_keys(&provider, &call).await;
+            }
+            let answer = protocol(&provider, face, endpoint, &call).await;
             provider.faults.pause(endpoint, When::After).await;
             on_its_way(answer).await
         }
@@ -109,15 +112,16 @@ fn seen(face: Face, endpoint: Endpoint, call: &Call) -> Seen {
     }
 }
 
-fn protocol(provider: &Provider, face: Face, endpoint: Endpoint, call: &Call) -> Answer {
+async fn protocol(provider: &Provider, face: Face, endpoint: Endpoint, call: &Call) -> Answer {
     match endpoint {
         Endpoint::Metadata => discovery::metadata(provider, face),
         Endpoint::Keys => discovery::keys(provider, face),
         Endpoint::Authorize => authorize::authorize(provider, face, call),
         Endpoint::Token => token::token(provider, face, call),
         Endpoint::Userinfo => token::userinfo(provider, face, call),
-        Endpoint::EndSession => logout::end_session(provider, call),
+        Endpoint::EndSession => logout::end_session(provider, call).await,
         Endpoint::Revoke => token::revoke(provider, call),
+        Endpoint::Par => par::push(provider, call),
         Endpoint::Canary => answer::bytes(StatusCode::OK, "application/json", "{}"),
     }
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Client, ClientSecret, Lifetimes, Permission, SeedAccount, Tenant, UserFlow, WebApi};
+use super::registration::RegistrationTable;
+use super::{
+    Client, ClientSecret, Lifetimes, Permission, Registration, SeedAccount, Tenant, UserFlow, WebApi,
+};
 
 /// Why a tenant file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,29 @@ pub enum TenantError {
     /// A client secret is too short to be one.
     #[error("client \"{0}\": client_secret has fewer than 16 characters; use a long random value")]
     ShortSecret(String),
+    /// A client that proves who it is by a secret and has none.
+    #[error("client \"{0}\": client_secret is missing; name a file, or another token_endpoint_auth_method")]
+    MissingSecret(String),
+    /// A value of the registration that is not known.
+    #[error("client \"{client}\": {key} \"{value}\" is not supported; write one of {expected}")]
+    Unsupported {
+        /// Which client.
+        client: String,
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is supported.
+        expected: &'static str,
+    },
+    /// Keys for private_key_jwt that are missing, or cannot be used.
+    #[error("client \"{client}\": {why}")]
+    ClientKeys {
+        /// Which client.
+        client: String,
+        /// What is wrong with them.
+        why: &'static str,
+    },
     /// The same name twice.
     #[error("{what} \"{name}\" is there twice; names must be unique")]
     Duplicate {
@@ -132,6 +158,8 @@ struct File {
 struct TenantTable {
     id: String,
     name: String,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
 }
 
 #[derive(Deserialize)]
@@ -167,7 +195,7 @@ struct PermissionTable {
 struct WebAppTable {
     name: String,
     client_id: String,
-    client_secret: SecretTable,
+    client_secret: Option<SecretTable>,
     redirect_uris: Vec<String>,
     #[serde(default)]
     post_logout_redirect_uris: Vec<String>,
@@ -176,6 +204,8 @@ struct WebAppTable {
     #[serde(default)]
     granted_app_roles: Vec<String>,
     user_flow: String,
+    #[serde(default)]
+    registration: RegistrationTable,
 }
 
 #[derive(Deserialize)]
@@ -183,9 +213,11 @@ struct WebAppTable {
 struct DaemonAppTable {
     name: String,
     client_id: String,
-    client_secret: SecretTable,
+    client_secret: Option<SecretTable>,
     #[serde(default)]
     granted_permissions: Vec<String>,
+    #[serde(default)]
+    registration: RegistrationTable,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +243,8 @@ struct AccountTable {
     oid: Option<uuid::Uuid>,
     #[serde(default)]
     app_roles: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    groups: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -223,6 +257,7 @@ struct LifetimesTable {
     refresh_overlap: Option<i64>,
     session: Option<i64>,
     passcode: Option<i64>,
+    pushed_request: Option<i64>,
 }
 
 pub(super) fn load(path: &Path) -> Result<Tenant, TenantError> {
@@ -252,6 +287,7 @@ pub(super) fn parse(text: &str, base_dir: &Path) -> Result<Tenant, TenantError> 
         user_flows: file.user_flows.into_iter().map(user_flow).collect(),
         accounts: file.accounts.into_iter().map(account).collect::<Result<_, _>>()?,
         lifetimes: lifetimes(&file.lifetimes)?,
+        require_pushed_authorization_requests: file.tenant.require_pushed_authorization_requests,
     };
     names_are_unique(&tenant)?;
     names_resolve(&tenant)?;
@@ -285,8 +321,10 @@ fn web_app(table: WebAppTable, base_dir: &Path) -> Result<Client, TenantError> {
     for uri in table.redirect_uris.iter().chain(&table.post_logout_redirect_uris) {
         redirect_uri(&table.client_id, uri)?;
     }
+    let registration = table.registration.read(&table.client_id)?;
     Ok(Client {
-        secret: secret(&table.client_id, &table.client_secret, base_dir)?,
+        secret: secret(&table.client_id, table.client_secret.as_ref(), &registration, base_dir)?,
+        registration,
         name: table.name,
         client_id: table.client_id,
         redirect_uris: table.redirect_uris,
@@ -298,8 +336,10 @@ fn web_app(table: WebAppTable, base_dir: &Path) -> Result<Client, TenantError> {
 }
 
 fn daemon_app(table: DaemonAppTable, base_dir: &Path) -> Result<Client, TenantError> {
+    let registration = table.registration.read(&table.client_id)?;
     Ok(Client {
-        secret: secret(&table.client_id, &table.client_secret, base_dir)?,
+        secret: secret(&table.client_id, table.client_secret.as_ref(), &registration, base_dir)?,
+        registration,
         name: table.name,
         client_id: table.client_id,
         redirect_uris: Vec::new(),
@@ -310,7 +350,8 @@ fn daemon_app(table: DaemonAppTable, base_dir: &Path) -> Result<Client, TenantEr
     })
 }
 
-fn redirect_uri(client: &str, uri: &str) -> Result<(), TenantError> {
+/// An address of a client: where browsers or this provider itself may go.
+pub(super) fn redirect_uri(client: &str, uri: &str) -> Result<(), TenantError> {
     let wrong = |why| TenantError::RedirectUri { client: client.to_owned(), uri: uri.to_owned(), why };
     let parsed = url::Url::parse(uri).map_err(|_| wrong("is not an absolute URL"))?;
     if parsed.fragment().is_some() {
@@ -322,7 +363,18 @@ fn redirect_uri(client: &str, uri: &str) -> Result<(), TenantError> {
     Ok(())
 }
 
-fn secret(client: &str, table: &SecretTable, base_dir: &Path) -> Result<ClientSecret, TenantError> {
+fn secret(
+    client: &str,
+    table: Option<&SecretTable>,
+    registration: &Registration,
+    base_dir: &Path,
+) -> Result<ClientSecret, TenantError> {
+    let Some(table) = table else {
+        if registration.auth.needs_secret() {
+            return Err(TenantError::MissingSecret(client.to_owned()));
+        }
+        return Ok(ClientSecret::new(""));
+    };
     let path = base_dir.join(&table.file);
     let text = std::fs::read_to_string(&path).map_err(|source| TenantError::SecretFile {
         client: client.to_owned(),
@@ -352,6 +404,7 @@ fn account(table: AccountTable) -> Result<SeedAccount, TenantError> {
         password: table.password,
         oid: table.oid.map(|oid| oid.to_string()),
         app_roles: table.app_roles,
+        groups: table.groups,
     })
 }
 
@@ -374,6 +427,7 @@ fn lifetimes(table: &LifetimesTable) -> Result<Lifetimes, TenantError> {
         refresh_overlap: at_least(0, "refresh_overlap", table.refresh_overlap, standard.refresh_overlap)?,
         session: pick("session", table.session, standard.session)?,
         passcode: pick("passcode", table.passcode, standard.passcode)?,
+        pushed_request: pick("pushed_request", table.pushed_request, standard.pushed_request)?,
     })
 }
 
@@ -433,6 +487,7 @@ fn names_resolve(tenant: &Tenant) -> Result<(), TenantError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenant::{AuthMethod, ClientKeys, LogoutNames};
 
     fn shipped() -> (String, PathBuf) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -485,6 +540,40 @@ mod tests {
         }
         let message = parse(&shipped().0, folder.path()).expect_err("empty is no secret").to_string();
         assert!(message.contains("todo-web"), "{message}");
+    }
+
+    #[test]
+    fn a_registration_is_read_and_its_mistakes_are_named() {
+        let (text, folder) = shipped();
+        let with = |lines: &str| {
+            let flow = "user_flow = \"sign-up-and-sign-in\"\n";
+            parse(&text.replacen(flow, &format!("{flow}{lines}\n"), 1), &folder)
+        };
+        let tenant = with(
+            "registration.token_endpoint_auth_method = \"private_key_jwt\"
+             registration.jwks_uri = \"http://localhost:3000/auth/jwks\"
+             registration.id_token_signed_response_alg = \"ES256\"
+             registration.backchannel_logout_uri = \"http://localhost:3000/auth/backchannel-logout\"
+             registration.backchannel_logout_claims = [\"sub\"]",
+        );
+        let tenant = tenant.expect("a right registration");
+        let registration = &tenant.client("todo-web").expect("registered").registration;
+        assert_eq!(registration.auth, AuthMethod::PrivateKeyJwt);
+        assert_eq!(registration.keys, Some(ClientKeys::At("http://localhost:3000/auth/jwks".to_owned())));
+        assert_eq!(registration.id_token_alg, crate::Algorithm::Es256);
+        assert_eq!(registration.backchannel_logout_names, LogoutNames::SubOnly);
+        for (lines, named) in [
+            ("registration.token_endpoint_auth_method = \"magic\"", "magic"),
+            ("registration.token_endpoint_auth_method = \"private_key_jwt\"", "jwks"),
+            ("registration.id_token_signed_response_alg = \"HS256\"", "HS256"),
+            ("registration.backchannel_logout_uri = \"nowhere\"", "nowhere"),
+            ("registration.backchannel_logout_claims = []", "backchannel_logout_claims"),
+            ("registration.surprise = 1", "surprise"),
+        ] {
+            let message = with(lines).expect_err("refused").to_string();
+            assert!(message.contains(named), "{message}");
+        }
+        assert!(problem("client_secret = { file = \"todo-web.secret\" }", "").contains("client_secret"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::issue::{PersonGrant, person_tokens};
 use super::{Request, TokenError, target};
 use crate::codes::{Approval, Redeemed};
 use crate::faults::{Members, TokenFault};
+use crate::participants::Participant;
 use crate::random;
 use crate::scopes::Ask;
 
@@ -28,11 +29,14 @@ pub(super) fn redeem(request: &Request<'_>) -> Result<Members, TokenError> {
     let gone = || TokenError::invalid_grant(50_034, "The account does not exist.");
     let account = provider.people.by_oid(&approval.oid).ok_or_else(gone)?;
     provider.grants.begin(&id, Approval::clone(&approval));
+    let (client_id, oid) = (approval.client_id.clone(), approval.oid.clone());
+    provider.participants.join(&approval.sid, Participant { client_id, face: approval.face, oid });
     let grant = PersonGrant {
         id: &id,
         account: &account,
         sid: &approval.sid,
         auth_time: approval.auth_time,
+        acr: approval.acr,
         nonce: approval.nonce.as_deref(),
         ask: &ask,
     };

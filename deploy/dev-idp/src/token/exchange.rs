@@ -37,6 +37,7 @@ pub(super) fn exchange(request: &Request<'_>) -> Result<Members, TokenError> {
         account: &person.account,
         sid: &person.sid,
         auth_time: person.auth_time,
+        acr: "1",
         nonce: None,
         ask: &ask,
     };

@@ -2,13 +2,14 @@
 //! they are deserved.
 
 use aws_lc_rs::digest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Request;
-use crate::faces::{Face, Site};
+use crate::faces::{Endpoint, Face, Site};
 use crate::faults::forge::{self, Context, Draft};
 use crate::faults::{Members, TokenFault};
 use crate::grants::Issued;
+use crate::keys::Algorithm;
 use crate::people::Account;
 use crate::scopes::Ask;
 use crate::tenant::{Client, Tenant};
@@ -28,6 +29,7 @@ pub(super) struct PersonGrant<'a> {
     pub(super) account: &'a Account,
     pub(super) sid: &'a str,
     pub(super) auth_time: i64,
+    pub(super) acr: &'static str,
     /// Of a sign-in; a refreshed ID token has none.
     pub(super) nonce: Option<&'a str>,
     pub(super) ask: &'a Ask,
@@ -97,13 +99,14 @@ fn id_token(request: &Request<'_>, grant: &PersonGrant<'_>, access_token: &str) 
     );
     claims.insert("sid".to_owned(), grant.sid.into());
     claims.insert("auth_time".to_owned(), grant.auth_time.into());
+    set(&mut claims, "acr", grant.acr);
     if let Some(nonce) = grant.nonce {
         claims.insert("nonce".to_owned(), nonce.into());
     }
+    let key = provider.keys.of(request.client.id_token_alg(request.face));
     if request.face == Face::Plain {
-        claims.insert("at_hash".to_owned(), at_hash(access_token).into());
+        claims.insert("at_hash".to_owned(), at_hash(key.algorithm, access_token).into());
     }
-    let key = provider.keys.current();
     let is_refresh = request.call.form.get("grant_type") == Some("refresh_token");
     let (faults, edit) = provider.faults.on_id_token(is_refresh);
     let draft = Draft { header: jwt::header(&key), claims };
@@ -189,10 +192,11 @@ pub(crate) fn id_claims(
     set(&mut claims, "acr", "1");
     set(&mut claims, "name", &account.name);
     set(&mut claims, "preferred_username", &account.email);
-    if ask.email {
+    if ask.email || ask.claims.id_token.contains("email") {
         set(&mut claims, "email", &account.email);
     }
     set_roles(&mut claims, account, &[&client.client_id]);
+    set_groups(&mut claims, site, face, account);
     claims
 }
 
@@ -220,15 +224,40 @@ fn set_roles(claims: &mut Members, account: &Account, apps: &[&str]) {
     }
 }
 
+/// Most groups that an Entra token lists; with more, it only says where they can be asked for.
+const MOST_GROUPS: usize = 200;
+
+fn set_groups(claims: &mut Members, site: &Site, face: Face, account: &Account) {
+    if face == Face::Entra && account.groups.len() > MOST_GROUPS {
+        group_overage(claims, &site.url(Face::Plain, Endpoint::Canary));
+    } else if !account.groups.is_empty() {
+        claims.insert("groups".to_owned(), account.groups.clone().into());
+    }
+}
+
+/// What stands in a token instead of too many groups (OpenID Connect Core 5.6.2). The address is one that nobody should
+/// ask unless told to.
+pub(crate) fn group_overage(claims: &mut Members, endpoint: &str) {
+    claims.remove("groups");
+    claims.insert("_claim_names".to_owned(), json!({"groups": "src1"}));
+    claims.insert("_claim_sources".to_owned(), json!({"src1": {"endpoint": endpoint}}));
+}
+
 /// A subject that two readers cannot compare.
-pub(super) fn pairwise(tenant: &Tenant, reader: &str, oid: &str) -> String {
+pub(crate) fn pairwise(tenant: &Tenant, reader: &str, oid: &str) -> String {
     random::sha256_base64url([tenant.id.as_str(), reader, oid].join("\u{0}").as_bytes())
 }
 
-/// The left half of the SHA-256 of an access token (OpenID Connect Core 3.1.3.6).
-pub(crate) fn at_hash(access_token: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, access_token.as_bytes());
-    jwt::encode(&hash.as_ref()[..16])
+/// The left half of the hash of an access token (OpenID Connect Core 3.1.3.6): the hash of the ID token's algorithm. For
+/// Ed25519, which names none, it is the one inside: SHA-512.
+pub(crate) fn at_hash(algorithm: Algorithm, access_token: &str) -> String {
+    let hash = match algorithm {
+        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
+        Algorithm::Es384 => &digest::SHA384,
+        Algorithm::EdDsa => &digest::SHA512,
+    };
+    let hash = digest::digest(hash, access_token.as_bytes());
+    jwt::encode(&hash.as_ref()[..hash.as_ref().len() / 2])
 }
 
 #[cfg(test)]
@@ -238,6 +267,9 @@ mod tests {
     #[test]
     fn the_access_token_hash_is_the_left_half() {
         // The example of OpenID Connect Core, appendix A.3.
-        assert_eq!(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"), "77QmUPtjPfzWtF2AnpK9RQ");
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(at_hash(Algorithm::Rs256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(Algorithm::Es384, token).len(), 32);
+        assert_eq!(at_hash(Algorithm::EdDsa, token).len(), 43);
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn on_behalf_of(request: &Request<'_>) -> Result<Members, TokenError>
         account: &person.account,
         sid: &person.sid,
         auth_time: person.auth_time,
+        acr: "1",
         nonce: None,
         ask: &ask,
     };
@@ -57,5 +58,6 @@ fn approval(request: &Request<'_>, person: &Presented, ask: &Ask) -> Approval {
         oid: person.account.oid.clone(),
         sid: person.sid.clone(),
         auth_time: person.auth_time,
+        acr: "1",
     }
 }

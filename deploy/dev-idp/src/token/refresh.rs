@@ -41,6 +41,7 @@ pub(super) fn refresh(request: &Request<'_>) -> Result<Members, TokenError> {
         account: &account,
         sid: &approval.sid,
         auth_time: approval.auth_time,
+        acr: approval.acr,
         // OpenID Connect Core 12.2: a refreshed ID token should have no nonce.
         nonce: None,
         ask: &ask,

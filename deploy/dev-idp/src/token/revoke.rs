@@ -16,7 +16,7 @@ pub(crate) fn revoke(provider: &Provider, call: &Call) -> Answer {
 fn answer_to(provider: &Provider, call: &Call) -> Result<Answer, TokenError> {
     form_only(call)?;
     let tenant = provider.tenant();
-    let client = client_auth::client(&tenant, call)?;
+    let client = client_auth::client(provider, &tenant, call)?;
     let token = call
         .form
         .get("token")

@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::faces::Face;
 use crate::faults::{IdTokenFault, Members, UserinfoFault, forge};
 use crate::jwt;
+use crate::keys::Algorithm;
 use crate::provider::Provider;
 use crate::tenant::Tenant;
 
@@ -36,11 +37,14 @@ pub(crate) fn userinfo(provider: &Provider, face: Face, call: &Call) -> Answer {
     let mut claims = Members::new();
     claims.insert("sub".to_owned(), pairwise(&tenant, &issued.client_id, &account.oid).into());
     claims.insert("oid".to_owned(), account.oid.into());
-    if issued.ask.profile {
+    let asked = |name: &str, scope: bool| scope || issued.ask.claims.userinfo.contains(name);
+    if asked("name", issued.ask.profile) {
         claims.insert("name".to_owned(), account.name.into());
+    }
+    if asked("preferred_username", issued.ask.profile) {
         claims.insert("preferred_username".to_owned(), account.email.as_str().into());
     }
-    if issued.ask.email {
+    if asked("email", issued.ask.email) {
         claims.insert("email".to_owned(), account.email.into());
     }
     say(provider, &tenant, face, &issued.client_id, claims)
@@ -60,25 +64,20 @@ fn refusal(challenge: &str) -> Answer {
 fn say(provider: &Provider, tenant: &Tenant, face: Face, client_id: &str, claims: Members) -> Answer {
     let (document, faults) = provider.faults.on_userinfo(claims);
     let json = |text: String| answer::bytes(StatusCode::OK, "application/json", text);
-    let mut answer = json(document.to_string());
+    let registered = tenant.client(client_id).and_then(|client| client.registration.userinfo_alg);
+    let as_registered = |fault| signed(provider, tenant, face, client_id, &document, fault);
+    let mut answer = match registered {
+        Some(_) => as_registered(None),
+        None => json(document.to_string()),
+    };
     for fault in faults {
         answer = match fault {
             UserinfoFault::Array => json(format!("[{document}]")),
             UserinfoFault::NotJson => json("{\"sub\":".to_owned()),
-            UserinfoFault::Signed => signed(provider, tenant, face, client_id, &document, None),
-            UserinfoFault::SignedWrongAudience => {
-                signed(provider, tenant, face, client_id, &document, Some(IdTokenFault::WrongAudience))
-            }
-            UserinfoFault::SignedWrongIssuer => {
-                signed(provider, tenant, face, client_id, &document, Some(IdTokenFault::WrongIssuer))
-            }
-            UserinfoFault::SignedAlgNone => {
-                signed(provider, tenant, face, client_id, &document, Some(IdTokenFault::AlgNone))
-            }
-            UserinfoFault::SignedWrongKey => {
-                signed(provider, tenant, face, client_id, &document, Some(IdTokenFault::WrongKey))
-            }
+            UserinfoFault::Unsigned => json(document.to_string()),
             UserinfoFault::OtherSub | UserinfoFault::MissingSub => answer,
+            UserinfoFault::Signed => as_registered(None),
+            fault => as_registered(fault.of_any_token()),
         };
     }
     answer
@@ -96,10 +95,12 @@ fn signed(
     let mut claims = document.as_object().cloned().unwrap_or_default();
     claims.insert("iss".to_owned(), provider.site.issuer(face).into());
     claims.insert("aud".to_owned(), client_id.into());
-    let key = provider.keys.current();
+    let client = tenant.client(client_id);
+    let algorithm = client.and_then(|client| client.registration.userinfo_alg);
+    let key = provider.keys.of(algorithm.unwrap_or(Algorithm::Rs256));
     let context = forge::Context {
         key: &key,
-        client_secret: tenant.client(client_id).map_or("", |client| client.secret.expose()),
+        client_secret: client.map_or("", |client| client.secret.expose()),
         now: provider.clock.now(),
         access_token: None,
         canary: &provider.canary,

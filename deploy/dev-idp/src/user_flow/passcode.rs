@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Visit;
 use crate::answer::Answer;
+use crate::logout;
 use crate::pages::form::{Errors, Field, Form};
 use crate::pages::{self, escape};
 use crate::people::codes::{CodeCheck, Passcode, Purpose};
@@ -190,7 +191,7 @@ pub(super) async fn take_new_password(visit: &Visit<'_>) -> Answer {
     match tokio::task::spawn_blocking(move || provider.people.set_password(&email, &password)).await {
         Ok(Ok(Some(oid))) => {
             // Who forgot a password may have lost it to somebody: nothing begun before goes on.
-            visit.provider.browsers.end_all(&oid);
+            logout::end_sessions(visit.provider, &oid).await;
             visit.provider.grants.revoke_person(&oid);
             visit.signed_in(&oid)
         }

@@ -151,18 +151,44 @@ impl App {
         self.get(Endpoint::Userinfo, &[("authorization", &format!("Bearer {token}"))]).await
     }
 
-    /// The claims of a token, verified against the published keys.
-    pub(crate) async fn verify(&self, token: &str, audience: &str) -> BTreeMap<String, Value> {
+    /// The claims of a signed userinfo answer: no `exp`, but `iss` and `aud`.
+    pub(crate) async fn verify_userinfo(&self, token: &str, algorithm: Algorithm) -> BTreeMap<String, Value> {
         let keys: JwkSet =
             serde_json::from_str(&self.get(Endpoint::Keys, &[]).await.body).expect("a key set");
         let header = jsonwebtoken::decode_header(token).expect("a header");
-        assert_eq!(header.typ.as_deref(), Some("JWT"));
         let jwk = keys.find(&header.kid.expect("a kid")).expect("a published key");
-        let mut validation = Validation::new(Algorithm::RS256);
+        let mut validation = Validation::new(algorithm);
+        validation.set_audience(&["todo-web"]);
+        validation.set_issuer(&[self.idp.issuer()]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
+        validation.validate_exp = false;
+        let key = DecodingKey::from_jwk(jwk).expect("a usable key");
+        jsonwebtoken::decode(token, &key, &validation).expect("a right answer").claims
+    }
+
+    /// The claims of a token, verified against the published keys.
+    pub(crate) async fn verify(&self, token: &str, audience: &str) -> BTreeMap<String, Value> {
+        self.verify_as(token, audience, Algorithm::RS256, "JWT").await
+    }
+
+    /// The claims of a token of this algorithm and type.
+    pub(crate) async fn verify_as(
+        &self,
+        token: &str,
+        audience: &str,
+        algorithm: Algorithm,
+        typ: &str,
+    ) -> BTreeMap<String, Value> {
+        let keys: JwkSet =
+            serde_json::from_str(&self.get(Endpoint::Keys, &[]).await.body).expect("a key set");
+        let header = jsonwebtoken::decode_header(token).expect("a header");
+        assert_eq!(header.typ.as_deref(), Some(typ));
+        let jwk = keys.find(&header.kid.expect("a kid")).expect("a published key");
+        let mut validation = Validation::new(algorithm);
         validation.set_audience(&[audience]);
         let issuer = if self.face == Face::Plain { self.idp.issuer() } else { self.idp.entra_issuer() };
         validation.set_issuer(&[issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         let key = DecodingKey::from_jwk(jwk).expect("a usable key");
         jsonwebtoken::decode(token, &key, &validation).expect("a right token").claims
     }
