@@ -30,6 +30,7 @@ mod rotation; // identifiers of sessions change
 mod session; // how long people stay signed in, and whose session it is
 mod sign_in; // what the provider is asked
 mod sign_out; // here first, then there
+mod sign_out_elsewhere; // there first, then here
 mod sign_up; // new accounts and new passwords
 mod soak; // everything fails in turn
 mod stores; // where sessions are kept
