@@ -149,6 +149,7 @@ fn identity(number: usize) -> Identity {
         asserted: Timestamp(0),
         issuer: Arc::clone(&ISSUER),
         provider_session: None,
+        asserted: Timestamp(1_800_000_000),
         subject: format!("{number:0>43}"),
         claims: claims.into(),
         granted: "openid profile email".parse().unwrap_or_default(),

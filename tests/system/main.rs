@@ -4,6 +4,7 @@
 mod admin; // sessions and metrics for operators
 mod api; // the to-do service, behind and beside the gateway
 mod attempts; // sign-ins that nobody finishes
+mod backchannel; // the provider ends sessions
 mod callback; // the provider's answer
 mod config; // configurations that must not start
 mod consent; // tokens that people must agree to
@@ -11,9 +12,11 @@ mod cookies; // the gateway's cookies
 mod csrf; // requests that other sites make
 mod entra; // the provider as an Entra External ID tenant
 mod files; // static files
+mod frontchannel; // the provider ends sessions by way of a browser
 mod headers; // what passes to upstreams and back
 mod http1; // HTTP that only attackers write
 mod id_token; // every check of an ID token
+mod initiate; // sign-ins that another site wishes for
 mod keys; // the provider's signing keys
 mod logs; // what is written down, and what never is
 mod metadata; // the provider's metadata, its absence, health
@@ -29,6 +32,7 @@ mod rotation; // identifiers of sessions change
 mod session; // how long people stay signed in, and whose session it is
 mod sign_in; // what the provider is asked
 mod sign_out; // here first, then there
+mod sign_out_elsewhere; // there first, then here
 mod sign_up; // new accounts and new passwords
 mod soak; // everything fails in turn
 mod stores; // where sessions are kept

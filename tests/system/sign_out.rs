@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dev_idp::Endpoint;
 use dev_idp::faults::{HttpFault, MetadataFault};
-use harness::{Ask, Plan, Site};
+use harness::{Ask, Plan, Site, Visit};
 use url::Url;
 
 use crate::support::*;
@@ -182,6 +182,81 @@ async fn a_return_path_on_sign_out_leads_nowhere_else() {
         let location = reply.must_redirect();
         assert!(location.starts_with(&site.addresses().provider) && !location.contains("evil"), "{location}");
     }
+}
+
+#[tokio::test]
+async fn another_site_cannot_take_the_cookie_away_either() {
+    let site = Site::start().await;
+    let browser = site.signed_in(ALICE).await;
+    // As browsers send it: the session's cookie stays behind, and the answer could still clear it.
+    for (origin, from) in [("https://evil.example", "cross-site"), ("null", "cross-site")] {
+        let form = Ask::submit("/auth/sign-out", &[]).set("origin", origin).set("sec-fetch-site", from);
+        let reply = browser.send(form.without_cookies()).await;
+        assert_eq!(reply.must_redirect(), "/auth/signed-out");
+        assert!(reply.set_cookies().is_empty() && reply.header("clear-site-data").is_none());
+    }
+    assert_eq!(browser.session().await["signed_in"], true);
+    let reply = browser.send(Ask::submit("/auth/sign-out", &[])).await;
+    let is_cleared = |cookie: &harness::SetCookie| cookie.name == SESSION && cookie.is_removal();
+    assert!(reply.set_cookies().iter().any(is_cleared) && reply.header("clear-site-data").is_some());
+}
+
+#[tokio::test]
+async fn signing_out_empties_what_the_browser_kept_but_its_cookies() {
+    let site = Site::start().await;
+    for ask in [Ask::submit("/auth/sign-out", &[]), Ask::fetch("POST", "/auth/sign-out")] {
+        let browser = site.signed_in(ALICE).await;
+        // Another tab is signing in meanwhile, and goes on.
+        let tab = site.browser();
+        let callback = tab.callback_address("/auth/sign-in", BOB).await;
+        let reply = browser.send(ask).await;
+        assert_eq!(reply.header("clear-site-data"), Some("\"cache\", \"storage\""));
+        tab.send(Ask::page(callback.as_str())).await.must_redirect();
+        assert_eq!(tab.session().await["signed_in"], true);
+        // What was seen before is in no cache: nothing may keep it.
+        let seen = browser.fetch("GET", "/api/todolist").await;
+        assert_eq!(seen.must_be(401).header("cache-control"), Some("no-store"));
+    }
+    let site = Plan::new().set("session", "clear_site_data", "false").start().await;
+    let browser = site.signed_in(ALICE).await;
+    let reply = browser.send(Ask::submit("/auth/sign-out", &[])).await;
+    assert!(reply.must_redirect().starts_with("http") && reply.header("clear-site-data").is_none());
+}
+
+#[tokio::test]
+async fn an_id_token_that_is_too_long_for_an_address_travels_in_a_form() {
+    let site = Site::start().await;
+    let roles: Vec<String> = (0..200).map(|number| format!("a-role-with-a-long-name-{number}")).collect();
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    assert!(site.provider().assign_app_roles(ALICE, "todo-web", &roles));
+    let browser = site.signed_in(ALICE).await;
+    let reply = browser.send(Ask::submit("/auth/sign-out", &[])).await;
+    assert!(reply.must_be(200).is_page() && reply.set_cookies().iter().any(|cookie| cookie.name == SESSION));
+    let policy = reply.header("content-security-policy").expect("a policy").to_owned();
+    assert!(policy.contains("script-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    assert!(policy.contains(&site.addresses().provider), "{policy}");
+    assert_eq!(browser.session().await["signed_in"], false);
+    // Without scripts the person presses the button.
+    let browser = site.signed_in(ALICE).await;
+    let reply = browser.send(Ask::submit("/auth/sign-out", &[])).await;
+    let visit = Visit { url: browser.resolve("/auth/sign-out"), reply, trail: Vec::new() };
+    let form = visit.forms().into_iter().next().expect("a form");
+    let mut visit = browser.submit(&visit, &form, &[]).await;
+    if !visit.url.as_str().starts_with(&site.addresses().gateway) {
+        let form = visit.forms().into_iter().next().expect("the provider asks");
+        visit = browser.submit(&visit, &form, &[]).await;
+    }
+    assert_eq!(visit.url.path(), "/auth/signed-out", "{:?}", visit.trail);
+    let told = site.faults().seen(Endpoint::EndSession).remove(0).map();
+    assert!(told["id_token_hint"].len() > 2_048);
+    assert_eq!(told["post_logout_redirect_uri"], site.url("/auth/signed-out"));
+    // A script is told an address that is not too long.
+    let browser = site.signed_in(ALICE).await;
+    let answer = browser.fetch("POST", "/auth/sign-out").await.must_be(200).json();
+    let location = Url::parse(answer["location"].as_str().expect("an address")).expect("a URL");
+    assert!(location.as_str().len() <= 2_048);
+    assert_eq!(parameter(&location, "client_id"), "todo-web");
+    assert_eq!(parameter(&location, "post_logout_redirect_uri"), site.url("/auth/signed-out"));
 }
 
 fn encoded(text: &str) -> String {
