@@ -9,6 +9,7 @@ mod config; // configurations that must not start
 mod consent; // tokens that people must agree to
 mod cookies; // the gateway's cookies
 mod csrf; // requests that other sites make
+mod doctor; // set-ups that will not work, and what to type
 mod entra; // the provider as an Entra External ID tenant
 mod files; // static files
 mod headers; // what passes to upstreams and back
