@@ -69,7 +69,7 @@ fn of_tls(name: &str, error: &io::Error) -> String {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 format!("write the host that the certificate names, or give the server one for {name}")
             }
-            CertificateError::UnknownIssuer => "let this machine trust the authority that signed the certificate: add \
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => "let this machine trust the authority that signed the certificate: add \
                  it to the system's store, or name a file with all that you trust: SSL_CERT_FILE=authorities.pem"
                 .to_owned(),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

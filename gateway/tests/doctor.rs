@@ -56,7 +56,7 @@ fn certify(folder: &Path, name: &str) {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -days 2"));
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority-for-{name} -days 2"));
     openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"));
     std::fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}\n")).expect("written");
     openssl(

@@ -157,7 +157,8 @@ mod tests {
                 .1
                 .contains("on-behalf-of")
         );
-        let named = TokenSpec { resources: vec!["api://a".to_owned()], ..spec(TokenKind::User, "") };
+        let named =
+            TokenSpec { resources: vec!["api://a".to_owned()], ..spec(TokenKind::User, "api://a/Read") };
         assert!(of_entra(&named).expect("resource").0.contains("takes no `resource`"));
     }
 
