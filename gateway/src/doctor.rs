@@ -57,17 +57,27 @@ async fn look_at(config: Config, clock: &Clock, report: &mut Report<'_>) {
         config.upstreams.len(),
         config.tokens.len()
     );
-    report.add(Finding::ok("configuration", "the configuration", found));
+    report.add(Finding::ok("configuration", "the file", found));
     for warning in &config.warnings {
-        let (what, repair) =
-            warning.split_once("; ").unwrap_or((warning, "see gateway/docs/configuration.md"));
-        report.add(Finding::warning("configuration", "the configuration", what, repair));
+        let (what, repair) = of_warning(warning);
+        report.add(Finding::warning("configuration", "the file", what, repair));
     }
     files::examine(&config, report);
     let tls = tls_connector();
     oidc::doctor::examine(config.provider, &config.tokens, clock, &tls, report).await;
     upstreams::examine(&config.upstreams, &tls, report).await;
     store::examine(&config.session, report).await;
+}
+
+/// A warning of the configuration, and what to type about it.
+fn of_warning(warning: &str) -> (&str, String) {
+    let Some((what, repair)) = warning.split_once("; ") else {
+        return (warning, "see gateway/docs/configuration.md".to_owned());
+    };
+    match (repair.strip_prefix("run: chmod 600"), what.rsplit_once(" in ")) {
+        (Some(""), Some((_, path))) => (what, format!("chmod 600 {path}")),
+        _ => (what, repair.to_owned()),
+    }
 }
 
 /// The problems of a configuration, as `gateway check` has them.

@@ -12,6 +12,7 @@ mod csrf; // requests that other sites make
 mod doctor; // set-ups that will not work, and what to type
 mod entra; // the provider as an Entra External ID tenant
 mod files; // static files
+mod guides; // the guides to providers
 mod headers; // what passes to upstreams and back
 mod http1; // HTTP that only attackers write
 mod id_token; // every check of an ID token

@@ -68,7 +68,10 @@ impl<'p> Printer<'p> {
             Format::Text if self.told => String::new(),
             Format::Text => {
                 let clear = if self.on_terminal { CLEAR_LINE } else { "" };
-                format!("{clear}\n{}: {faults} faults, {warnings} warnings\n", self.name)
+                let plural = |count| if count == 1 { "" } else { "s" };
+                let counted =
+                    format!("{faults} fault{}, {warnings} warning{}", plural(faults), plural(warnings));
+                format!("{clear}\n{}: {counted}\n", self.name)
             }
         };
         self.write(&text);
@@ -110,7 +113,9 @@ fn as_text(finding: &Finding, color: bool) -> String {
         Level::Fault => ("\u{1b}[31m", "\u{1b}[0m"),
     };
     let (looked_at, found) = (printable(looked_at), printable(found));
-    let first = format!("{begin}{:<8}{end}{check}: {looked_at}: {found}\n", level.as_str());
+    // What was looked at often begins with the word for it.
+    let word = if looked_at.starts_with(check) { String::new() } else { format!("{check}: ") };
+    let first = format!("{begin}{:<8}{end}{word}{looked_at}: {found}\n", level.as_str());
     let repairs = repair.iter().flat_map(|repair| repair.lines());
     let further = repairs.map(|line| format!("        -> {}\n", printable(line)));
     std::iter::once(first).chain(further).collect()
@@ -153,7 +158,7 @@ mod tests {
             text.starts_with("fault   issuer: provider.issuer: another\n        -> issuer = \"x\"\n"),
             "{text}"
         );
-        assert!(text.ends_with("gateway.toml: 1 faults, 0 warnings\n"), "{text}");
+        assert!(text.ends_with("gateway.toml: 1 fault, 0 warnings\n"), "{text}");
         let json: Value = serde_json::from_str(&printed(Format::Json, fault)).expect("JSON");
         assert_eq!(json["faults"], 1);
         assert_eq!(json["findings"][0]["check"], "issuer");

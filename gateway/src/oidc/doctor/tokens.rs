@@ -25,9 +25,10 @@ pub(super) fn examine(
     if needs_refresh && !settings.scopes.contains("offline_access") {
         report.add(no_refresh_token(settings, is_entra));
     }
+    let at_sign_in = scopes_at_sign_in(settings, tokens);
     for spec in tokens {
         let looked_at = format!("tokens.{}", spec.name);
-        let trouble = if is_entra { of_entra(spec) } else { of_others(settings, spec) };
+        let trouble = if is_entra { of_entra(spec) } else { of_others(settings, &at_sign_in, spec) };
         let finding = match trouble.or_else(|| document.and_then(|document| of_grants(spec, document))) {
             Some((what, repair)) if is_entra => Finding::fault("tokens", looked_at, what, repair),
             Some((what, repair)) => Finding::warning("tokens", looked_at, what, repair),
@@ -94,8 +95,20 @@ fn of_entra(spec: &TokenSpec) -> Option<Trouble> {
     None
 }
 
+/// The line that asks at sign-in for all that refreshes will ask for.
+fn scopes_at_sign_in(settings: &Settings, tokens: &[Arc<TokenSpec>]) -> String {
+    let by_refresh = tokens.iter().filter(|spec| is_by_refresh(spec));
+    let all = by_refresh.fold(settings.scopes.clone(), |all, spec| all.union(&spec.scopes));
+    let names: Vec<_> = all.names().filter(|name| *name != "openid").collect();
+    format!("scopes = [\"{}\"]", names.join("\", \""))
+}
+
+fn is_by_refresh(spec: &TokenSpec) -> bool {
+    matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient)
+}
+
 /// The standard's rules.
-fn of_others(settings: &Settings, spec: &TokenSpec) -> Option<Trouble> {
+fn of_others(settings: &Settings, at_sign_in: &str, spec: &TokenSpec) -> Option<Trouble> {
     if matches!(spec.kind, TokenKind::OnBehalfOf(_)) {
         return Some(trouble("only Microsoft Entra knows this kind", "kind = \"exchange\""));
     }
@@ -104,13 +117,9 @@ fn of_others(settings: &Settings, spec: &TokenSpec) -> Option<Trouble> {
         return Some(trouble(what, "write the scopes as this provider names them"));
     }
     // What a refresh may ask for is what the sign-in asked for (RFC 6749, section 6).
-    let by_refresh = matches!(spec.kind, TokenKind::User | TokenKind::UserOrClient);
-    if by_refresh && !settings.scopes.covers(&spec.scopes) {
-        let all = settings.scopes.union(&spec.scopes);
-        let names: Vec<_> = all.names().filter(|name| *name != "openid").collect();
+    if is_by_refresh(spec) && !settings.scopes.covers(&spec.scopes) {
         let what = "its scopes are not asked for at sign-in, so its first use leads to one more sign-in";
-        let line = format!("scopes = [\"{}\"] in [provider]", names.join("\", \""));
-        return Some(trouble(what, line));
+        return Some(trouble(what, format!("{at_sign_in}   # in [provider]")));
     }
     None
 }
@@ -163,11 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_a_sign_in_must_ask_for_what_a_refresh_asks_for() {
+    fn elsewhere_a_sign_in_must_ask_for_what_refreshes_ask_for() {
         let settings = testing::settings("https://login.example");
-        assert_eq!(of_others(&settings, &spec(TokenKind::User, "profile")), None);
-        assert_eq!(of_others(&settings, &spec(TokenKind::Client, "api.read")), None);
-        let (_, repair) = of_others(&settings, &spec(TokenKind::User, "api.read")).expect("not at sign-in");
-        assert!(repair.contains("\"api.read\"") && repair.contains("\"profile\""), "{repair}");
+        let complaint = |spec: &TokenSpec| of_others(&settings, "the line", spec);
+        assert_eq!(complaint(&spec(TokenKind::User, "profile")), None);
+        assert_eq!(complaint(&spec(TokenKind::Client, "api.read")), None);
+        let (_, repair) = complaint(&spec(TokenKind::User, "api.read")).expect("not at sign-in");
+        assert!(repair.starts_with("the line"), "{repair}");
+        let tokens = ["api.read", "api.write"].map(|scopes| Arc::new(spec(TokenKind::User, scopes)));
+        let line = scopes_at_sign_in(&settings, &tokens);
+        assert_eq!(
+            line,
+            "scopes = [\"api.read\", \"api.write\", \"email\", \"offline_access\", \"profile\"]"
+        );
     }
 }
