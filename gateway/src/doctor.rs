@@ -8,6 +8,7 @@ mod upstreams;
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -64,7 +65,13 @@ async fn look_at(config: Config, clock: &Clock, report: &mut Report<'_>) {
     }
     files::examine(&config, report);
     let tls = tls_connector();
-    oidc::doctor::examine(config.provider, &config.tokens, clock, &tls, report).await;
+    let are_several = config.providers.len() > 1;
+    for provider in config.providers {
+        let name = Arc::clone(&provider.name);
+        report.about(are_several.then_some(&*name));
+        oidc::doctor::examine(provider, &config.tokens, clock, &tls, report).await;
+    }
+    report.about(None);
     upstreams::examine(&config.upstreams, &tls, report).await;
     store::examine(&config.session, report).await;
 }

@@ -77,12 +77,18 @@ pub trait Observer {
 pub struct Report<'r> {
     observer: &'r mut dyn Observer,
     faults: usize,
+    whose: Option<String>,
 }
 
 impl<'r> Report<'r> {
     /// One that nothing was noted in yet.
     pub fn to(observer: &'r mut dyn Observer) -> Self {
-        Self { observer, faults: 0 }
+        Self { observer, faults: 0, whose: None }
+    }
+
+    /// From now on, whose part is looked at is said with everything; nothing where there is only one.
+    pub fn about(&mut self, whose: Option<&str>) {
+        self.whose = whose.map(str::to_owned);
     }
 
     /// The next thing takes a moment.
@@ -91,7 +97,10 @@ impl<'r> Report<'r> {
     }
 
     /// Something was noticed.
-    pub fn add(&mut self, finding: Finding) {
+    pub fn add(&mut self, mut finding: Finding) {
+        if let Some(whose) = &self.whose {
+            finding.looked_at = format!("{whose}: {}", finding.looked_at);
+        }
         self.faults += usize::from(finding.level == Level::Fault);
         self.observer.found(finding);
     }

@@ -273,6 +273,9 @@ async fn a_provider_without_keys_is_a_fault() {
 #[tokio::test]
 async fn algorithms_that_do_not_meet_are_a_fault_with_the_line_to_write() {
     let bench = Bench::new().await;
+    bench.idp.faults().edit_metadata(|document| {
+        document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
+    });
     let text = bench.sound().replace("[session]", "id_token_algorithms = [\"ES256\"]\n[session]");
     let (_, repair) = bench.examine(&text).await.fault("id_token_algorithms");
     assert_eq!(repair, "id_token_algorithms = [\"RS256\"]");
@@ -476,4 +479,28 @@ impl Drop for Canned {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+#[tokio::test]
+async fn of_several_providers_each_is_examined_and_named() {
+    let (bench, other) = (Bench::new().await, Bench::new().await);
+    private_copy(&other.folder.path().join("client.secret"), &bench.folder.path().join("other.secret"));
+    let second = format!(
+        "[providers.guests]\nissuer = \"{}\"\nclient_id = \"todo-wep\"\nclient_secret = {{ file = \"other.secret\" }}\n",
+        other.idp.issuer()
+    );
+    let text = bench.sound().replace("[provider]", "[providers.staff]") + &second;
+    let text = text.replace("http://localhost:3000", "http://localhost:3001");
+    let heard = bench.examine(&text).await;
+    let of =
+        |name: &str| heard.0.iter().filter(|one| one.looked_at.starts_with(&format!("{name}: "))).count();
+    assert!(of("staff") > 10 && of("guests") > 10, "{:#?}", heard.0);
+    let faults = heard.of(Level::Fault);
+    let is_named = |one: &&&Finding| one.check == "credentials";
+    assert!(
+        faults.iter().find(is_named).is_some_and(|one| one.looked_at.starts_with("guests: ")),
+        "{faults:#?}"
+    );
+    let printed: Vec<_> = faults.iter().filter_map(|one| one.repair.as_deref()).collect();
+    assert!(printed.iter().any(|text| text.contains("/auth/callback/staff")), "{printed:?}");
 }

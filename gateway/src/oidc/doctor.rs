@@ -47,8 +47,12 @@ pub async fn examine(
             return;
         }
     };
+    // Tokens that another provider gives are its matter.
+    let is_ours =
+        |spec: &&Arc<TokenSpec>| spec.provider.as_ref().is_none_or(|name| *name == provider.settings.name);
+    let tokens: Vec<_> = tokens.iter().filter(is_ours).cloned().collect();
     let document = look_up(&provider, clock, tls, report).await;
-    tokens::examine(&provider.settings, tokens, document.as_ref(), report);
+    tokens::examine(&provider.settings, &tokens, document.as_ref(), report);
     let Some(document) = document else {
         let found = "not looked at, because the provider's metadata could not be read";
         report.add(Finding::warning(

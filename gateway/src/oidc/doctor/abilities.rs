@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use crate::finding::{Finding, Report};
-use crate::oidc::settings::{Algorithm, ClientAuthentication, ResponseMode, Settings};
+use crate::oidc::settings::{Algorithm, ClientAuthentication, Pushing, ResponseMode, Settings};
 
 /// Compares both.
 pub(super) fn examine(settings: &Settings, document: &Document, report: &mut Report<'_>) {
@@ -11,10 +11,39 @@ pub(super) fn examine(settings: &Settings, document: &Document, report: &mut Rep
     report.add(response_mode(settings, document));
     report.add(authentication(settings, document));
     report.add(scopes(settings, document));
-    if document.members.get("require_pushed_authorization_requests") == Some(&true.into()) {
-        let found = "the provider takes pushed authorization requests only";
-        let repair = "write par = \"required\" in [provider] where the gateway knows it, or switch it off at the registration";
-        report.add(Finding::warning("par", "require_pushed_authorization_requests", found, repair));
+    if let Some(finding) = pushing(settings, document) {
+        report.add(finding);
+    }
+}
+
+/// Pushed authorization requests (RFC 9126), where either side wants them.
+fn pushing(settings: &Settings, document: &Document) -> Option<Finding> {
+    let (check, looked_at) = ("par", "require_pushed_authorization_requests");
+    let is_required = document.members.get(looked_at) == Some(&true.into());
+    let can = document.members.contains_key("pushed_authorization_request_endpoint");
+    match settings.request.par {
+        Pushing::Never if is_required => Some(Finding::fault(
+            check,
+            looked_at,
+            "the provider takes pushed requests only, and `par` says never",
+            "remove `par` from [provider]",
+        )),
+        Pushing::Always if !can => Some(Finding::fault(
+            check,
+            "pushed_authorization_request_endpoint",
+            "is not in the metadata, and `par` says always",
+            "remove `par` from [provider], or switch pushed requests on at the provider",
+        )),
+        Pushing::Auto if is_required && !can => Some(Finding::fault(
+            check,
+            looked_at,
+            "the provider takes pushed requests only, and does not say where",
+            "the provider must correct its metadata",
+        )),
+        Pushing::Always | Pushing::Auto if can => {
+            Some(Finding::ok(check, "pushed_authorization_request_endpoint", "is there"))
+        }
+        _ => None,
     }
 }
 
@@ -97,6 +126,8 @@ fn method(authentication: &ClientAuthentication) -> &'static str {
     match authentication {
         ClientAuthentication::SecretBasic(_) => "client_secret_basic",
         ClientAuthentication::SecretPost(_) => "client_secret_post",
+        ClientAuthentication::PrivateKeyJwt(_) => "private_key_jwt",
+        ClientAuthentication::TlsClient(_) => "tls_client_auth",
         ClientAuthentication::None => "none",
     }
 }
@@ -110,6 +141,10 @@ fn authentication(settings: &Settings, document: &Document) -> Finding {
     if listed.contains(&method) {
         return Finding::ok(check, looked_at, "the token endpoint takes it");
     }
+    // A certificate may be known by its authority or by itself (RFC 8705, section 2).
+    if method == "tls_client_auth" && listed.contains(&"self_signed_tls_client_auth") {
+        return Finding::ok(check, looked_at, "the token endpoint takes self-signed certificates");
+    }
     // Public clients are often taken without being listed.
     if method == "none" {
         let repair = "register the client with a secret, and write client_secret = { file = \"path\" }";
@@ -120,7 +155,8 @@ fn authentication(settings: &Settings, document: &Document) -> Finding {
             repair,
         );
     }
-    let other = ["client_secret_basic", "client_secret_post"].into_iter().find(|one| listed.contains(one));
+    let others = ["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"];
+    let other = others.into_iter().find(|one| listed.contains(one));
     let repair = other.map_or_else(
         || format!("the provider takes {}: choose one at the client's registration", listed.join(", ")),
         |other| format!("client_authentication = \"{other}\""),

@@ -2,7 +2,6 @@
 //! that refuses the code has believed the client; one that does not believe the client says so first.
 
 use http::StatusCode;
-use url::Url;
 
 use super::document::Document;
 use super::entra;
@@ -10,18 +9,26 @@ use crate::entropy;
 use crate::finding::{Finding, Report};
 use crate::hex;
 use crate::oidc::Provider;
-use crate::oidc::settings::Settings;
-use crate::oidc::token_endpoint::{self, TokenError};
+use crate::oidc::discovery::{self, Metadata};
+use crate::oidc::settings::{ClientAuthentication, Settings};
+use crate::oidc::token_endpoint::TokenError;
 use crate::stop::causes;
 
 const CHECK: &str = "credentials";
 /// Entra's number for a request whose code is no code: it may not have looked at the client yet.
 const MALFORMED: u64 = 9_002_313;
 
-/// Asks the token endpoint.
+/// Asks the token endpoint, if the document is one that the gateway itself would use: a secret goes nowhere else.
 pub(super) async fn examine(provider: &Provider, document: &Document, report: &mut Report<'_>) {
-    let Some(url) = document.url("token_endpoint") else {
-        return; // said already
+    let Ok(metadata) = discovery::read(&document.body, &provider.settings) else {
+        let found = "not sent, because of the faults above";
+        let looked_at = format!("client_id \"{}\"", provider.settings.client_id);
+        return report.add(Finding::warning(
+            CHECK,
+            looked_at,
+            found,
+            "repair the above, then run this again",
+        ));
     };
     report.looking("asking whether the provider knows this client");
     let (code, verifier) = (made_up(), made_up());
@@ -31,13 +38,12 @@ pub(super) async fn examine(provider: &Provider, document: &Document, report: &m
         ("redirect_uri", provider.settings.redirect_uri.as_str()),
         ("code_verifier", verifier.as_str()),
     ];
-    let asked = token_endpoint::ask(&provider.client, &provider.settings, &url, &parameters).await;
+    let mut asked = provider.ask_for_tokens(&metadata, &parameters).await.map(drop);
     let denied = asked.as_ref().err().and_then(said);
-    if document.is_entra && denied.as_ref().is_some_and(|(_, numbers)| numbers.contains(&MALFORMED)) {
-        let asked = ask_for_itself(provider, &url).await;
-        return report.add(judge(&provider.settings, asked.map_err(|error| of_error(&error))));
+    if document.is_entra && denied.is_some_and(|(_, numbers)| numbers.contains(&MALFORMED)) {
+        asked = ask_for_itself(provider, &metadata).await;
     }
-    report.add(judge(&provider.settings, asked.map(drop).map_err(|error| of_error(&error))));
+    report.add(judge(&provider.settings, asked.map_err(|error| of_error(&error))));
 }
 
 /// Looks like a code or a verifier, and is none.
@@ -46,10 +52,10 @@ fn made_up() -> String {
 }
 
 /// Asks Entra for a token of the application for itself, which proves the secret and opens nothing. It is dropped unread.
-async fn ask_for_itself(provider: &Provider, url: &Url) -> Result<(), TokenError> {
+async fn ask_for_itself(provider: &Provider, metadata: &Metadata) -> Result<(), TokenError> {
     let scope = format!("{}/.default", provider.settings.client_id);
     let parameters = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-    token_endpoint::ask(&provider.client, &provider.settings, url, &parameters).await.map(drop)
+    provider.ask_for_tokens(metadata, &parameters).await.map(drop)
 }
 
 /// What the token endpoint said: a code, and Entra's numbers.
@@ -111,7 +117,7 @@ fn judge(settings: &Settings, asked: Result<(), Refused>) -> Finding {
             CHECK,
             looked_at,
             format!("the provider does not know the client, or its credential is wrong ({status}, {code})"),
-            "compare `client_id` with the registration, and put the secret that it shows where `client_secret` points",
+            of_client(settings),
         ),
         "unauthorized_client" | "access_denied" => Finding::fault(
             CHECK,
@@ -131,6 +137,23 @@ fn judge(settings: &Settings, asked: Result<(), Refused>) -> Finding {
             format!("the provider answers {status} with {code}, which does not tell"),
             "sign in once: a wrong secret shows then",
         ),
+    }
+}
+
+/// What to do about a client that is not believed, by the way in which it proves itself.
+fn of_client(settings: &Settings) -> &'static str {
+    match settings.authentication {
+        ClientAuthentication::SecretBasic(_) | ClientAuthentication::SecretPost(_) => {
+            "compare `client_id` with the registration, and put the secret that it shows where `client_secret` points"
+        }
+        ClientAuthentication::PrivateKeyJwt(_) => {
+            "compare `client_id` with the registration, register /auth/jwks there, or try client_assertion_audience = \
+             \"token_endpoint\""
+        }
+        ClientAuthentication::TlsClient(_) => "compare `client_id` and the certificate with the registration",
+        ClientAuthentication::None => {
+            "compare `client_id` with the registration: is it one of a public client?"
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl HttpClient {
     }
 
     async fn exchange_any(&self, place: &str, request: Request<Full<Bytes>>) -> Result<Look, CallError> {
-        let answer = self.client.request(request).await.map_err(|error| {
+        let answer = self.plain.request(request).await.map_err(|error| {
             if error.is_connect() {
                 CallError::Connect(place.to_owned(), error)
             } else {
