@@ -19,6 +19,7 @@ pub mod scope;
 pub mod secret;
 // Facts: what can be known about people, sessions and refusals.
 pub mod caller;
+pub mod finding;
 pub mod rule;
 pub mod session;
 pub mod stop;
@@ -36,6 +37,7 @@ pub mod websocket;
 // I/O: the provider, tokens, upstreams, files.
 pub mod files;
 pub mod oidc;
+pub mod reach;
 pub mod tokens;
 pub mod upstream;
 // Composition: one request.
@@ -45,6 +47,7 @@ pub mod identity;
 pub mod live;
 // Edge: the process.
 pub mod config;
+pub mod doctor;
 pub mod operator;
 pub mod server;
 pub mod telemetry;

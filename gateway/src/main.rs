@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use gateway::clock::Clock;
 use gateway::config::{self, Config, Problems};
+use gateway::doctor::{self, Format};
 use gateway::operator::{self, Admin, Problem, Style, Which};
 use gateway::telemetry;
 use mimalloc::MiMalloc;
@@ -31,6 +33,12 @@ struct Arguments {
 enum Command {
     /// Report every problem of the configuration and exit with 1 if there is one
     Check,
+    /// Ask the real provider, the upstreams and the session store whether things will work, and say what to type if not
+    Doctor {
+        /// One JSON document instead of lines
+        #[arg(long)]
+        json: bool,
+    },
     /// List or end sessions of the gateway that runs with this configuration
     ///
     /// Exits with 0 when done, 1 on an error, 3 if there was no such session.
@@ -89,6 +97,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         None => run(&arguments.config).map(|()| ExitCode::SUCCESS),
         Some(Command::Check) => check(&arguments.config).map(|()| ExitCode::SUCCESS),
+        Some(Command::Doctor { json }) => examine(&arguments.config, json),
         Some(Command::Sessions(sessions)) => self::sessions(&arguments.config, sessions),
         Some(Command::Docs) => print_reference().map(|()| ExitCode::SUCCESS),
     };
@@ -171,6 +180,13 @@ fn terminal_width() -> Option<usize> {
         return Some(usize::from(size.ws_col));
     }
     Some(80)
+}
+
+/// Says line by line what will work; fails if something will not.
+fn examine(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let format = if json { Format::Json } else { Format::Text };
+    let is_well = doctor::run(path, format, &Clock::system(), &mut io::stdout())?;
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Says on standard error why there is no gateway. Nobody is left to tell if that fails.

@@ -8,6 +8,7 @@ mod ask;
 pub mod callback;
 pub mod client;
 mod discovery;
+pub mod doctor;
 mod grants;
 mod http;
 mod id_token;

@@ -10,9 +10,11 @@ mod config; // configurations that must not start
 mod consent; // tokens that people must agree to
 mod cookies; // the gateway's cookies
 mod csrf; // requests that other sites make
+mod doctor; // set-ups that will not work, and what to type
 mod entra; // the provider as an Entra External ID tenant
 mod files; // static files
 mod frontchannel; // the provider ends sessions by way of a browser
+mod guides; // the guides to providers
 mod headers; // what passes to upstreams and back
 mod http1; // HTTP that only attackers write
 mod id_token; // every check of an ID token

@@ -12,7 +12,8 @@ const OPENING: &str = "\
 The gateway reads one TOML file: `gateway --config gateway.toml`. The file `gateway.toml` at the root of the repository
 is a commented example. `gateway check --config gateway.toml` reports every problem at once, each with its line, and
 exits with 1 if there is one; the gateway itself refuses to start on the same problems. Unknown keys are problems.
-Relative paths start from the configuration file's folder.
+Relative paths start from the configuration file's folder. `gateway doctor` asks the provider, the upstreams and the
+session store too; what to write for which provider is in the guides (`gateway/docs/providers`).
 ";
 
 const RULES: &str = "

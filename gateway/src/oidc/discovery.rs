@@ -77,7 +77,7 @@ pub(super) async fn fetch(client: &HttpClient, settings: &Settings) -> Result<Me
 }
 
 /// Checks the document (OpenID Connect Discovery 1.0, section 4.3).
-fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError> {
+pub(super) fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError> {
     let members = json::object(document)?;
     let found = json::text(&members, "issuer")?;
     if found != &*settings.issuer {

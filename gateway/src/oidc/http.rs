@@ -1,6 +1,7 @@
 //! Calls to the provider: one small client with limits on everything. Redirects are never followed, nothing is
 //! decompressed, no proxy is taken from the environment (requirements CB-15, CB-16). Knows nothing of OpenID.
 
+mod look;
 mod resolver;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use url::Url;
 use crate::oidc::client::certificate::ClientCertificate;
 use crate::origin;
 
+pub(super) use look::Look;
 use resolver::Resolver;
 
 /// Longer answers are refused (requirement CB-16).

@@ -72,7 +72,7 @@ impl Key {
 
     /// Whether the key may verify a token whose header says `id` and `algorithm`: both must fit, and a token that
     /// names a key takes no other (RFC 8725, section 3.1).
-    pub(super) fn fits(&self, id: Option<&str>, algorithm: Algorithm) -> bool {
+    pub(in crate::oidc) fn fits(&self, id: Option<&str>, algorithm: Algorithm) -> bool {
         (id.is_none() || self.id.as_deref() == id)
             && self.algorithm.is_none_or(|own| own == algorithm)
             && self.material.fits(algorithm)

@@ -170,6 +170,11 @@ impl Denial {
             && !self.asks_for_the_person()
     }
 
+    /// The error's code as it may be shown, and the numbers that Entra adds.
+    pub(in crate::oidc) fn code_and_numbers(&self) -> (&str, &[u64]) {
+        (loggable(&self.error), &self.numbers)
+    }
+
     /// Whether the gateway itself was not accepted: a wrong secret, a wrong registration.
     pub(in crate::oidc) fn is_about_the_client(&self) -> bool {
         matches!(&*self.error, "invalid_client" | "unauthorized_client" | "unsupported_grant_type")
