@@ -442,3 +442,25 @@ async fn cookies_stay_small_however_large_tokens_and_paths_are() {
     browser.send(Ask::page(&path)).await.must_be(200);
     assert_eq!(browser.session().await["name"], "Alice Adams");
 }
+
+#[tokio::test]
+async fn a_session_is_one_cookie_and_pieces_of_one_are_none() {
+    let site = Site::start().await;
+    let browser = site.signed_in(ALICE).await;
+    let value = browser.cookie(SESSION).expect("a session");
+    let (first, second) = value.split_at(value.len() / 2);
+    let with =
+        |cookies: String| Ask::fetch("GET", "/api/todolist").without_cookies().header("cookie", &cookies);
+    browser.send(with(format!("{SESSION}={value}"))).await.must_be(200);
+    let many: Vec<_> = (0..500).map(|number| format!("{SESSION}_{number}=x")).collect();
+    for cookies in [
+        format!("{SESSION}_0={first}; {SESSION}_1={second}"),
+        format!("{SESSION}.0={first}; {SESSION}.1={second}"),
+        format!("{SESSION}=chunks-2; {SESSION}C1={first}; {SESSION}C2={second}"),
+        format!("{SESSION}=chunks:99999999"),
+        format!("{SESSION}_chunks=99999999; {SESSION}_0={first}"),
+        many.join("; "),
+    ] {
+        browser.send(with(cookies)).await.must_be(401);
+    }
+}
