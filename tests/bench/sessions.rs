@@ -146,7 +146,6 @@ fn identity(number: usize) -> Identity {
     };
     Identity {
         provider: Arc::clone(&ISSUER),
-        asserted: Timestamp(0),
         issuer: Arc::clone(&ISSUER),
         provider_session: None,
         asserted: Timestamp(1_800_000_000),
