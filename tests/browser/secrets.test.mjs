@@ -16,4 +16,6 @@ test('a token is found wherever it stands', () => {
 test('ordinary text and the hint of a sign-out are no finds', () => {
   assert.deepEqual(tokensIn('Your browser holds one cookie. Tokens: todo-read, api://todo-service/ToDoList.Read'), []);
   assert.deepEqual(tokensIn(`Location: /end_session?id_token_hint=${id}&state=x`), []);
+  const refreshed = jwt({ aud: 'todo-web', at_hash: 'h', sub: 's' });
+  assert.deepEqual(tokensIn(`Location: /end_session?id_token_hint=${refreshed}&state=x`), []);
 });

@@ -83,9 +83,9 @@ async fn who_signs_out_here_is_signed_out_everywhere_and_the_echo_does_no_harm()
     let browser = site.signed_in(ALICE).await;
     let elsewhere = site.signed_in(BOB).await;
     let reply = browser.send(Ask::submit("/auth/sign-out", &[])).await;
-    let mut visit = browser.open(reply.must_redirect()).await;
+    let visit = browser.open(reply.must_redirect()).await;
     if let Some(form) = visit.forms().into_iter().next() {
-        visit = browser.submit(&visit, &form, &[]).await;
+        browser.submit(&visit, &form, &[]).await;
     }
     // The provider tells the gateway what the gateway told it.
     let told = site.provider().logout_deliveries();
@@ -93,7 +93,6 @@ async fn who_signs_out_here_is_signed_out_everywhere_and_the_echo_does_no_harm()
     assert!(!is_signed_in(&browser).await && is_signed_in(&elsewhere).await);
     browser.sign_in(ALICE).await.must_show("/");
     assert!(is_signed_in(&browser).await);
-    drop(visit);
 }
 
 /// The addresses that a page has in its frames.

@@ -20,10 +20,10 @@ export function tokensIn(text) {
   return found;
 }
 
-/** An access token names scopes or roles; an ID token is for the client alone. */
+/** An access token names scopes or roles; an ID token is for the client alone. One that a refresh brought has no nonce. */
 function isIdToken(jwt) {
   const claims = JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
-  return claims.aud === 'todo-web' && claims.nonce !== undefined && claims.scp === undefined && claims.roles === undefined;
+  return claims.aud === 'todo-web' && (claims.nonce ?? claims.at_hash) !== undefined && claims.scp === undefined && claims.roles === undefined;
 }
 
 function around(text, { index, 0: what }) {
