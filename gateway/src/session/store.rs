@@ -21,6 +21,7 @@ mod upkeep;
 pub mod used;
 mod warm;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -74,8 +75,8 @@ pub struct Store {
     place: Place,
     /// Sessions whose last use is not written down yet.
     unwritten: Mutex<Vec<Arc<Session>>>,
-    /// Sessions that were ended while the place could not be told.
-    unfinished: Mutex<Vec<(SessionKey, Ending)>>,
+    /// Sessions that were ended, and of which the place has not said yet that it knows.
+    unfinished: Mutex<HashMap<SessionKey, Ending>>,
     used: Used,
     live_since: Arc<Mutex<Option<Instant>>>,
     gauges: StoreGauges,
@@ -212,7 +213,9 @@ impl Store {
         loop {
             let reading = self.warm.reading(id.key());
             // What this process has ended stays so, also while the place has not been told.
-            if self.unfinished().iter().any(|(key, _)| *key == id.key()) {
+            if self.unfinished().contains_key(&id.key()) {
+                // What an earlier round kept was read before the end.
+                self.warm.hear(News::Ended(id.key()));
                 return Ok(None);
             }
             let Some(stored) = durable.load(id.key()).await? else {
@@ -317,7 +320,7 @@ impl Store {
         self.live_since.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
     }
 
-    fn unfinished(&self) -> MutexGuard<'_, Vec<(SessionKey, Ending)>> {
+    fn unfinished(&self) -> MutexGuard<'_, HashMap<SessionKey, Ending>> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

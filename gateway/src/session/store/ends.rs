@@ -28,16 +28,23 @@ impl Store {
                 keys.iter().copied().filter(|key| self.drop_from(catalog, *key)).collect()
             }
             Place::Durable(durable) => {
+                // Noted before the place is asked: until it has answered it may still show the sessions to requests that
+                // look them up, and nobody may be left to hear its answer, because whoever asked went away.
+                {
+                    let mut unfinished = self.unfinished();
+                    for key in keys {
+                        unfinished.entry(*key).or_insert(why);
+                    }
+                }
                 for key in keys {
                     self.warm.hear(News::Ended(*key));
                 }
-                match durable.end(keys).await {
-                    Ok(ended) => ended,
-                    Err(error) => {
-                        self.unfinished().extend(keys.iter().map(|key| (*key, why)));
-                        return Err(error);
-                    }
+                let ended = durable.end(keys).await?;
+                let mut unfinished = self.unfinished();
+                for key in keys {
+                    unfinished.remove(key);
                 }
+                ended
             }
         };
         for key in &ended {
@@ -74,7 +81,6 @@ impl Store {
         let unfinished = self.unfinished().clone();
         for (key, why) in unfinished {
             self.end_all(&[key], why).await?;
-            self.unfinished().retain(|(known, _)| *known != key);
         }
         Ok(())
     }

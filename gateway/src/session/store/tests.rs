@@ -200,9 +200,24 @@ async fn operators_find_sessions(store: &Store) {
     assert!(store.of_person(issuer, "bob").await.expect("there").is_empty());
 }
 
+/// Sign-outs while other requests of the same person are under way, as pages that poll have them. What such a request
+/// reads in the place just before the end is written there must not outlive that end.
+async fn what_ends_beside_other_requests_stays_ended(store: &Store) {
+    for round in 0..20 {
+        let (id, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+        assert!(is_warm(store, &id, 1_001));
+        let (ended, _) = tokio::join!(store.end(&session, Ending::SignedOut), store.open(&id, Timestamp(1_001)));
+        assert!(ended.expect("there"));
+        assert!(!is_warm(store, &id, 1_001), "round {round}: it is back in memory");
+        assert!(!is_known(store, &id, 1_001).await, "round {round}: it is known again");
+    }
+}
+
 #[tokio::test]
 async fn memory_conforms() {
-    conforms(&Store::in_memory(settings())).await;
+    let store = Store::in_memory(settings());
+    conforms(&store).await;
+    what_ends_beside_other_requests_stays_ended(&store).await;
 }
 
 #[tokio::test]
@@ -219,7 +234,10 @@ async fn a_file_conforms_and_outlives_the_store() {
         let settings = Settings { vault: Vault::new(&key, &[]), ..settings() };
         Store::in_file(settings, file::File::open(&path).expect("opened"))
     };
-    conforms(&open()).await;
+    let store = open();
+    conforms(&store).await;
+    what_ends_beside_other_requests_stays_ended(&store).await;
+    drop(store);
     let (id, _) = open().begin(beginning(), Timestamp(1_000)).await.expect("kept");
     assert!(is_known(&open(), &id, 1_001).await);
 }
@@ -235,7 +253,9 @@ fn on_redis(server: &redis::testing::Server, settings: Settings) -> Store {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_conforms() {
     let server = redis::testing::Server::start(&[]);
-    conforms(&on_redis(&server, settings())).await;
+    let store = on_redis(&server, settings());
+    conforms(&store).await;
+    what_ends_beside_other_requests_stays_ended(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
