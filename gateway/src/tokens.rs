@@ -9,6 +9,7 @@ mod exchange;
 mod failure;
 mod keep;
 mod lease;
+mod losses;
 mod pace;
 mod refresh;
 mod renewal;

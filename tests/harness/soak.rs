@@ -18,6 +18,9 @@ pub use report::Report;
 /// How many answers of the provider are lost in a row: one, and then one together with what is asked at once after it.
 const LOST: [u32; 2] = [1, 2];
 
+/// For so many seconds nothing else fails after a gateway did: a lease lives four.
+const TAKING_OVER: usize = 6;
+
 /// How long, and how hard.
 #[derive(Clone, Copy, Debug)]
 pub struct Soak {
@@ -41,7 +44,7 @@ impl Soak {
         Self {
             rounds: 20,
             provider_away: Duration::from_secs(60),
-            access_token: 90,
+            access_token: 75,
             rate: 200,
             people: 24,
             progress: |_| {},
@@ -140,7 +143,10 @@ impl Night {
         }
         self.load.more(self.soak.second() * 2).await;
         self.site.program(number).start().await;
-        self.load.calm(self.soak.second()).await;
+        // A refresh token that was spent by a gateway which did not live to hear the answer must be shown again before
+        // the provider's overlap is over. That takes as long as a lease lives; nothing else may fail meanwhile, or
+        // nobody in the world could save that session.
+        self.load.calm(self.soak.second() * TAKING_OVER).await;
     }
 
     async fn redis_falls(&mut self, how: &str) {

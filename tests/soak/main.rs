@@ -18,7 +18,7 @@ struct Arguments {
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     provider_away: u64,
     /// For how many seconds an access token is valid
-    #[arg(long, default_value_t = 90, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 75, value_name = "SECONDS")]
     access_token: i64,
     /// Requests in a second
     #[arg(long, default_value_t = 200)]

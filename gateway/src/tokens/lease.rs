@@ -29,6 +29,8 @@ pub(super) struct Timing {
     /// When the store is asked again to take what must not be lost; later up to ten times as seldom. Even that is more
     /// often than others may begin to refresh after the store was away.
     pub(super) rewrite: Duration,
+    /// How long to wait each time before the provider is asked again for an answer that was lost.
+    pub(super) again: [Duration; 3],
 }
 
 impl Default for Timing {
@@ -39,6 +41,7 @@ impl Default for Timing {
             poll: Duration::from_millis(50),
             patience: Duration::from_secs(12),
             rewrite: Duration::from_millis(100),
+            again: [0, 1, 3].map(Duration::from_secs),
         }
     }
 }

@@ -8,10 +8,11 @@ use crate::oidc::RefreshError;
 use crate::secret::Secret;
 use crate::session::ending::Ending;
 use crate::session::{Credentials, TokenSpec};
-use crate::stop::{Fault, Reason, Whose};
+use crate::stop::{Reason, Whose};
 
 use super::failure::NoToken;
 use super::keep::Came;
+use super::losses::Losses;
 use super::renewal::{Flight, Need, sufficient};
 use super::{Tokens, ask_of};
 
@@ -22,7 +23,7 @@ impl Tokens {
         flight: &mut Flight,
         spec: &Arc<TokenSpec>,
     ) -> Result<HeaderValue, NoToken> {
-        let (mut may_repeat, mut may_follow) = (true, true);
+        let (mut losses, mut may_follow) = (Losses::none_yet(self.timing.again), true);
         loop {
             let state = flight.session.state().clone();
             let Some(spent) = state.credentials.refresh_token.clone() else {
@@ -41,10 +42,10 @@ impl Tokens {
                     let came = Came::by_refresh(spec, asked, spent, refreshed);
                     return self.keep_refreshed(flight, came).await;
                 }
-                // If the answer is lost, so may be the successor. Providers that allow for this give it once more.
-                Err(RefreshError::Lost(fault)) if may_repeat => {
-                    may_repeat = false;
-                    log_lost(flight, spec, &fault);
+                Err(RefreshError::Lost(fault)) => losses.bear(flight, spec, fault).await?,
+                // To where something was lost there may be no way for a moment.
+                Err(RefreshError::Transient(fault, None)) if losses.are_some() => {
+                    losses.bear(flight, spec, fault).await?;
                 }
                 Err(RefreshError::InvalidGrant) => {
                     // What was spent here may have been replaced elsewhere.
@@ -69,9 +70,7 @@ impl Tokens {
                     return Err(NoToken::SessionOver(Some(Ending::IdentityMismatch)));
                 }
                 Err(RefreshError::ConsentRequired) => return Err(NoToken::ConsentRequired),
-                Err(RefreshError::Transient(fault, None)) if !may_repeat => return Err(NoToken::Lost(fault)),
                 Err(RefreshError::Transient(fault, pause)) => return Err(NoToken::Away(fault, pause)),
-                Err(RefreshError::Lost(fault)) => return Err(NoToken::Lost(fault)),
                 Err(RefreshError::Broken(fault)) => return Err(NoToken::Refused(fault)),
             }
         }
@@ -90,17 +89,6 @@ impl Tokens {
 /// Whether that refresh token is still the one of these credentials.
 pub(super) fn is_the_one(credentials: &Credentials, refresh_token: &Secret<String>) -> bool {
     credentials.refresh_token.as_ref().is_some_and(|known| known.matches(refresh_token.expose()))
-}
-
-fn log_lost(flight: &Flight, spec: &TokenSpec, fault: &Fault) {
-    tracing::warn!(
-        target: "gateway::oidc",
-        event = "refresh_repeated",
-        session = flight.session.key().short(),
-        token = spec.name,
-        error = fault.causes(),
-        "the answer to a refresh was lost, and it is tried once more",
-    );
 }
 
 /// This process was silent for so long that another gateway may have taken the lease, or another is seen to have.

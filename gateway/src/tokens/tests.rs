@@ -29,6 +29,7 @@ const TIMING: Timing = Timing {
     poll: Duration::from_millis(5),
     patience: Duration::from_secs(5),
     rewrite: Duration::from_millis(5),
+    again: [Duration::ZERO; 3],
 };
 
 /// A person who is signed in at one gateway.

@@ -1,4 +1,4 @@
-//! A load balancer as simple as they come: in turns, over kept connections, and to the next gateway when one refuses or
+//! A load balancer as simple as they come: evenly, over kept connections, and to the next gateway when one refuses or
 //! drops a request that may be repeated. Knows nothing of what is asked.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,8 @@ impl Balancer {
 
     /// Sends a request that may be repeated. `ask` is called for each try, since cookies may have changed meanwhile.
     pub(super) async fn send(&self, ask: impl Fn() -> Ask, url: &Url) -> Reached {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        // By the sum of its binary digits: as often the one as the other, and in no step with who asks for what.
+        let first = self.next.fetch_add(1, Ordering::Relaxed).count_ones() as usize;
         let mut why = String::new();
         // Twice around: a gateway may die just when the other has come back.
         for step in 0..self.gateways.len() * 2 {
