@@ -41,6 +41,9 @@ pub async fn handle(
         Ok(response) => response,
         Err(stop) => respond::to_stop(&stop, reader, &mut record),
     };
+    if record.new_session.is_some() && !live.may_show_new(record.session, record.time) {
+        record.new_session = None;
+    }
     let response = respond::finish(response, &live.origin, &live.cookies, &mut record);
     worker.access.write(&record, arrived.elapsed());
     response

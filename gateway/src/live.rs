@@ -17,9 +17,10 @@ use crate::providers::Providers;
 use crate::request_id::RequestIds;
 use crate::routing::RouteTable;
 use crate::session::cookie::Cookies;
+use crate::session::doors::LEAVES_WITHIN;
 use crate::session::sealed::Seal;
 use crate::session::store::Store;
-use crate::session::{SessionId, TokenSpec};
+use crate::session::{SessionId, SessionKey, TokenSpec};
 use crate::stop::causes;
 use crate::tokens::Tokens;
 use crate::upstream::Upstream;
@@ -92,16 +93,17 @@ impl Live {
         Some(self.cookies.set_session(&renewed.reveal(), left))
     }
 
+    /// Whether a new identifier that was made for a request at `made` may still leave with its answer. Not for a session
+    /// that ended while the request was answered: the browser may have, or get right now, the cookie of another.
+    pub fn may_show_new(&self, session: Option<SessionKey>, made: Timestamp) -> bool {
+        let is_in_time = self.clock.now() < made.plus(LEAVES_WITHIN);
+        is_in_time && session.is_some_and(|key| !self.sessions.at_hand(&[key]).is_empty())
+    }
+
     /// Looks after the sessions. Called every [`TEND_EVERY`], off the request path.
     pub async fn tend(&self) {
         let now = self.clock.now();
-        let tended = async {
-            self.sessions.finish_ends().await?;
-            self.sessions.write_uses().await?;
-            self.sessions.sweep(now).await?;
-            self.sessions.measure().await
-        };
-        if let Err(error) = tended.await {
+        if let Err(error) = self.sessions.tend(now).await {
             tracing::warn!(target: "gateway", error = causes(&error), "the session store could not be tended");
         }
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use harness::{Ask, Browser, Echo, Kept, Plan, RedisServer, Site};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::support::*;
@@ -187,4 +189,68 @@ async fn identifiers_that_change_at_two_gateways_under_load_never_mix_people_up(
             *first = id(browser);
         }
     }
+}
+
+/// What the gateway sends for the session's cookie: its value, empty where it is cleared.
+fn session_cookies(reply: &harness::Reply) -> Vec<String> {
+    let all = reply.set_cookies().into_iter().filter(|cookie| cookie.name == SESSION);
+    all.map(|cookie| cookie.value.clone()).collect()
+}
+
+#[tokio::test]
+async fn signing_out_just_when_the_identifier_is_due_clears_the_cookie() {
+    let echo = Echo::start().await;
+    let site = site(&echo).await;
+    for minutes in [1, 61] {
+        let browser = site.signed_in(ALICE).await;
+        site.advance(minutes * MINUTE);
+        let reply = browser.fetch("POST", "/auth/sign-out").await;
+        reply.must_be(200);
+        assert_eq!(session_cookies(&reply), [""], "after {minutes} minutes");
+    }
+}
+
+#[tokio::test]
+async fn signing_in_again_just_when_the_identifier_is_due_leaves_the_new_session() {
+    let echo = Echo::start().await;
+    let plan = Plan::new().echo(&echo).set("session", "rotate", "\"1m\"");
+    let site = plan.start().await;
+    let browser = site.signed_in(ALICE).await;
+    let callback = browser.callback_address("/auth/sign-in", ALICE).await;
+    site.advance(2 * MINUTE);
+    let reply = browser.send(Ask::page(callback.as_str())).await;
+    assert_eq!(session_cookies(&reply).len(), 1);
+    browser.fetch("GET", "/who").await.must_be(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_answer_brings_no_identifier_that_another_has_replaced() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let echo = Echo::start().await;
+    let slow = format!(
+        "[upstreams.slow]\nservers = [\"http://{address}\"]\n\
+         [[routes]]\npath = \"/slow\"\nupstream = \"slow\"\nallow = \"signed-in\"\n"
+    );
+    let site = plan(&echo).append(slow).start().await;
+    let browser = site.signed_in(ALICE).await;
+    site.advance(61 * MINUTE);
+    // A page that waits for news of its own, as many do, is the first to come.
+    let waiting = browser.copy();
+    let waiting = tokio::spawn(async move { waiting.fetch("GET", "/slow").await });
+    let (mut upstream, _) = listener.accept().await.expect("the gateway connects");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        assert_ne!(upstream.read_buf(&mut head).await.expect("it goes on"), 0);
+    }
+    site.advance(MINUTE);
+    browser.fetch("GET", "/who").await.must_be(200);
+    browser.fetch("GET", "/who").await.must_be(200);
+    upstream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("it reads");
+    let reply = waiting.await.expect("answered");
+    reply.must_be(204);
+    for late in session_cookies(&reply) {
+        browser.set_cookie(SESSION, &late);
+    }
+    browser.fetch("GET", "/who").await.must_be(200);
 }

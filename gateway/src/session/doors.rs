@@ -13,6 +13,10 @@ pub const GRACE: Duration = Duration::from_secs(60);
 /// How long a new identifier may stay unseen before the browser is given another: the answer that carried it is lost.
 pub const ON_ITS_WAY: Duration = Duration::from_secs(30);
 
+/// A new identifier leaves within this time or never: a slow answer must not bring the browser one that was replaced
+/// meanwhile, which would take the place of a good one. The rest of [`ON_ITS_WAY`] is for the way itself.
+pub const LEAVES_WITHIN: Duration = Duration::from_secs(15);
+
 /// One identifier by which a session can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Door {

@@ -129,9 +129,17 @@ pub(super) fn open(
         return None;
     }
     let started = Timestamp(wire.started);
+    // The place knows them to sweep by; whoever can write there must not make a session live longer.
+    let absolute = u64::try_from(stored.absolute_end.0.checked_sub(started.0)?).ok()?;
+    let [idle, absolute] = match wire.lasts {
+        None => [stored.idle.as_secs(), absolute],
+        Some([sealed_idle, sealed_absolute]) => {
+            [stored.idle.as_secs().min(sealed_idle), absolute.min(sealed_absolute)]
+        }
+    };
     let lifetimes = Lifetimes {
-        idle: stored.idle,
-        absolute: Duration::from_secs(u64::try_from(stored.absolute_end.0 - started.0).ok()?),
+        idle: Duration::from_secs(idle),
+        absolute: Duration::from_secs(absolute),
         renewal: Duration::from_secs(wire.renewal),
     };
     let device = wire.device.clone();
@@ -174,6 +182,9 @@ fn wire(vault: &Vault, key: SessionKey, data_key: &DataKey, header: &[u8], seale
 #[derive(Serialize, Deserialize)]
 struct Wire {
     started: i64,
+    /// Idle and absolute, in seconds; earlier gateways did not seal them.
+    #[serde(default)]
+    lasts: Option<[u64; 2]>,
     renewal: u64,
     renewal_due: i64,
     device: Device,
@@ -231,6 +242,7 @@ impl Wire {
             |door: &Option<Box<(Door, Timestamp)>>| door.as_ref().map(|door| WireDoor::of(&door.0, door.1));
         Self {
             started: session.started().0,
+            lasts: Some([session.lifetimes().idle.as_secs(), session.lifetimes().absolute.as_secs()]),
             renewal: session.lifetimes().renewal.as_secs(),
             renewal_due: state.renewal_due.0,
             device: session.device().clone(),

@@ -18,6 +18,7 @@ pub(in crate::session) struct Shared {
     inner: Mutex<Inner>,
     is_down: AtomicBool,
     is_silent: AtomicBool,
+    is_full: AtomicBool,
     loads: AtomicUsize,
 }
 
@@ -45,6 +46,11 @@ impl Shared {
     /// Changes are heard by nobody, as where a process stands still; or are heard again.
     pub(in crate::session) fn set_silent(&self, is_silent: bool) {
         self.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+
+    /// Takes nothing that needs room, or takes it again; sessions can be ended all the same.
+    pub(in crate::session) fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::SeqCst);
     }
 
     pub(super) fn is_silent(&self) -> bool {
@@ -110,6 +116,9 @@ impl Shared {
     }
 
     pub(super) async fn touch(&self, uses: &[(SessionKey, Timestamp)]) -> Result<(), StoreError> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(StoreError::Unwritable("the test left no room".into()));
+        }
         let mut inner = self.up()?;
         for (key, at) in uses {
             if let Some(stored) = inner.sessions.get_mut(key) {

@@ -206,7 +206,8 @@ async fn what_ends_beside_other_requests_stays_ended(store: &Store) {
     for round in 0..20 {
         let (id, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
         assert!(is_warm(store, &id, 1_001));
-        let (ended, _) = tokio::join!(store.end(&session, Ending::SignedOut), store.open(&id, Timestamp(1_001)));
+        let (ended, _) =
+            tokio::join!(store.end(&session, Ending::SignedOut), store.open(&id, Timestamp(1_001)));
         assert!(ended.expect("there"));
         assert!(!is_warm(store, &id, 1_001), "round {round}: it is back in memory");
         assert!(!is_known(store, &id, 1_001).await, "round {round}: it is known again");
@@ -535,4 +536,44 @@ async fn what_begins_and_ends_and_is_asked_is_counted() {
             "gateway_session_store_operations_total{{operation=\"create\",result=\"ok\"}} {creations}"
         ));
     }
+}
+
+#[tokio::test]
+async fn a_place_without_room_is_rid_of_what_is_over_all_the_same() {
+    let fleet = Fleet::new();
+    let store = fleet.gateway();
+    store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    let (_, used) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    store.note_use(&used, Timestamp(1_050));
+    store.write_uses().await.expect("there");
+    fleet.place.set_full(true);
+    for now in 1_090..1_100 {
+        store.note_use(&used, Timestamp(now));
+        assert!(store.tend(Timestamp(now)).await.is_err(), "the use is not written");
+    }
+    assert_eq!(store.count().await.expect("there"), 1);
+    assert_eq!(store.unwritten.lock().expect("whole").len(), 1);
+    fleet.place.set_full(false);
+    store.tend(Timestamp(1_100)).await.expect("there");
+    assert_eq!(store.unwritten.lock().expect("whole").len(), 0);
+}
+
+#[tokio::test]
+async fn whoever_can_write_to_the_place_cannot_make_a_session_live_longer() {
+    let fleet = Fleet::new();
+    let store = fleet.gateway();
+    let (id, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    let stored = fleet.place.dump().remove(0);
+    let open = |stored: &backend::Stored| {
+        let opened = record::open(&store.settings.vault, &id, stored, &[], Timestamp(1_001));
+        opened.map(|opened| opened.session.lifetimes())
+    };
+    assert_eq!(open(&stored), Some(session.lifetimes()));
+    let year = Duration::from_hours(365 * 24);
+    let longer = backend::Stored { idle: year, absolute_end: Timestamp(1_000).plus(year), ..stored.clone() };
+    assert_eq!(open(&longer), Some(session.lifetimes()));
+    let for_ever = backend::Stored { absolute_end: Timestamp(i64::MAX), ..stored.clone() };
+    assert_eq!(open(&for_ever), Some(session.lifetimes()));
+    let shorter = backend::Stored { absolute_end: Timestamp(1_300), ..stored };
+    assert_eq!(open(&shorter).map(|lasts| lasts.absolute), Some(Duration::from_secs(300)));
 }

@@ -20,6 +20,19 @@ const SLICE: usize = 256;
 const BATCH: usize = 1_000;
 
 impl Store {
+    /// Does all that is due. What fails keeps nothing else from being done: a full disk takes no uses, and has room again
+    /// only once what is over was removed.
+    ///
+    /// # Errors
+    /// The first of them, when everything was tried.
+    pub async fn tend(&self, now: Timestamp) -> Result<(), StoreError> {
+        let finished = self.finish_ends().await;
+        let written = self.write_uses().await;
+        let swept = self.sweep(now).await;
+        let measured = self.measure().await;
+        finished.and(written).and(swept).and(measured)
+    }
+
     /// Notes that a session is used, which moves its idle end.
     pub fn note_use(&self, session: &Arc<Session>, now: Timestamp) {
         if session.touch(now) && self.durable().is_some() {
@@ -39,10 +52,9 @@ impl Store {
             if let Err(error) = durable.touch(&uses).await {
                 // Once more with the next; what is not written is only how long a session may yet idle.
                 let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-                for session in &used[number * BATCH..] {
-                    session.unwritten.store(true, Ordering::Release);
-                    unwritten.push(Arc::clone(session));
-                }
+                // One that was used meanwhile waits in there already.
+                let again = batch.iter().filter(|session| !session.unwritten.swap(true, Ordering::AcqRel));
+                unwritten.extend(again.chain(&used[number * BATCH + batch.len()..]).map(Arc::clone));
                 return Err(error);
             }
         }
