@@ -57,8 +57,8 @@ struct Claim {
     session: Arc<Session>,
     holder: Holder,
     ttl: Duration,
-    /// When the store was asked last that said yes.
-    confirmed: Mutex<Instant>,
+    /// When the store was asked last that said yes; nothing before it did.
+    confirmed: Mutex<Option<Instant>>,
 }
 
 impl Lease {
@@ -107,9 +107,9 @@ impl Lease {
         Self { claim, beat: beat.abort_handle() }
     }
 
-    /// Whether nobody else can have it at this moment. A process that slept may find that somebody has.
+    /// Whether nobody else has had it since it was taken. A process that slept may find that somebody has.
     pub(super) fn is_certain(&self) -> bool {
-        self.claim.confirmed().elapsed() < self.claim.ttl
+        self.claim.confirmed().is_some_and(|asked| asked.elapsed() < self.claim.ttl)
     }
 
     /// Gives it back.
@@ -133,7 +133,7 @@ impl Claim {
             session: Arc::clone(session),
             holder: entropy::bytes(),
             ttl: timing.ttl,
-            confirmed: Mutex::new(Instant::now()),
+            confirmed: Mutex::default(),
         }
     }
 
@@ -142,13 +142,16 @@ impl Claim {
         // The time of asking: the answer may take as long as it likes.
         let asked = Instant::now();
         let is_ours = self.sessions.lease(&self.session, self.holder, self.ttl).await?;
-        if is_ours {
-            *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that lapsed stays in doubt although it could be had again: meanwhile another may have had it, spent the
+        // refresh token and gone, and what was read under this one is out of date.
+        if is_ours && confirmed.is_none_or(|before| before.elapsed() < self.ttl) {
+            *confirmed = Some(asked);
         }
         Ok(is_ours)
     }
 
-    fn confirmed(&self) -> Instant {
+    fn confirmed(&self) -> Option<Instant> {
         *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -157,3 +160,31 @@ impl Claim {
 #[derive(Debug, thiserror::Error)]
 #[error("the session store is away, and without it nobody may refresh")]
 struct Away;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::session::store::tests::{Fleet, settle};
+    use crate::session::tests::beginning;
+
+    #[tokio::test]
+    async fn a_lease_that_lapsed_is_in_doubt_for_good() {
+        let store = Arc::new(Fleet::new().gateway());
+        settle(&store);
+        let (_, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+        let quick =
+            Timing { ttl: Duration::from_millis(500), beat: Duration::from_secs(3_600), ..Timing::default() };
+        let lease = Lease::try_take(&store, &session, quick).await.expect("there").expect("free");
+        assert!(lease.is_certain());
+        assert!(lease.claim.ask().await.expect("there"), "kept up in time");
+        assert!(lease.is_certain());
+        while lease.is_certain() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let another = Lease::try_take(&store, &session, quick).await.expect("there").expect("free again");
+        another.release().await;
+        assert!(lease.claim.ask().await.expect("there"), "it can be had again");
+        assert!(!lease.is_certain(), "but another had it");
+    }
+}

@@ -259,6 +259,23 @@ async fn a_redis_conforms() {
     what_ends_beside_other_requests_stays_ended(&store).await;
 }
 
+/// A browser that goes away takes the work with it that was to sign it out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_was_broken_off_is_finished() {
+    let server = redis::testing::Server::start(&[]);
+    let key = super::super::vault::ServerKey::generate();
+    let gateway = || on_redis(&server, Settings { vault: Vault::new(&key, &[]), ..settings() });
+    let (one, two) = (gateway(), gateway());
+    let (id, session) = one.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    assert!(is_known(&two, &id, 1_001).await && is_warm(&two, &id, 1_001));
+    // Broken off after the first step, wherever that ends.
+    let _ = futures_util::FutureExt::now_or_never(one.end(&session, Ending::SignedOut));
+    assert!(!is_known(&one, &id, 1_001).await);
+    one.finish_ends().await.expect("there");
+    redis::testing::until("the news is heard", || !is_warm(&two, &id, 1_001));
+    assert!(!is_known(&two, &id, 1_001).await && !is_known(&one, &id, 1_001).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateways_on_one_redis_are_one() {
     let server = redis::testing::Server::start(&[]);
