@@ -43,7 +43,7 @@ pub async fn answer(
     if attempt.has_expired(inbound.now) {
         return Err(again(Reason::AttemptExpired, attempt.return_to));
     }
-    if !live.sessions.claim(&attempt, inbound.now).await? {
+    if !live.sessions.claim(&attempt, answer.has_code(), inbound.now).await? {
         return Err(again(Reason::AttemptUsed, attempt.return_to));
     }
     let (return_to, previous) = (attempt.return_to.clone(), attempt.previous);

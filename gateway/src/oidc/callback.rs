@@ -49,6 +49,11 @@ impl Answer {
     pub fn state(&self) -> Option<&str> {
         self.state.as_ref().map(|state| state.expose().as_str())
     }
+
+    /// Whether there is a code to spend.
+    pub fn has_code(&self) -> bool {
+        self.code.is_some() && self.error.is_none()
+    }
 }
 
 fn once<T>(place: &mut Option<T>, value: T, twice: Reason) -> Result<(), Reason> {

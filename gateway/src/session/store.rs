@@ -21,16 +21,17 @@ mod upkeep;
 pub mod used;
 mod warm;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::metrics::{Metrics, StoreGauges};
-use crate::stop::{Reason, Stop, Whose};
+use crate::stop::{Reason, Stop, Whose, causes};
 
 use super::doors::Through;
 use super::ending::Ending;
@@ -77,6 +78,8 @@ pub struct Store {
     unwritten: Mutex<Vec<Arc<Session>>>,
     /// Sessions that were ended, and of which the place has not said yet that it knows.
     unfinished: Mutex<HashMap<SessionKey, Ending>>,
+    /// Sessions that a shared place was told of lately. One that fails over to a copy may have forgotten that.
+    recent: Mutex<VecDeque<(SessionKey, Instant)>>,
     used: Used,
     live_since: Arc<Mutex<Option<Instant>>>,
     gauges: StoreGauges,
@@ -151,8 +154,17 @@ impl Store {
             Some(kind) => Place::Durable(Durable::new(kind, Arc::clone(&settings.metrics))),
         };
         let gauges = settings.metrics.gauges_of(place.name());
-        let (unwritten, unfinished, used) = (Mutex::default(), Mutex::default(), Used::default());
-        Self { settings, warm, place, unwritten, unfinished, used, live_since, gauges }
+        Self {
+            settings,
+            warm,
+            place,
+            unwritten: Mutex::default(),
+            unfinished: Mutex::default(),
+            recent: Mutex::default(),
+            used: Used::default(),
+            live_since,
+            gauges,
+        }
     }
 
     fn durable(&self) -> Option<&Durable> {
@@ -200,7 +212,8 @@ impl Store {
         match through {
             Through::Open => Ok(Some(session)),
             Through::Closed => Ok(None),
-            Through::Pending => Ok(self.confirm(&session, id, now).await?.then_some(session)),
+            // While it cannot be written that the browser has its new identifier, both are good.
+            Through::Pending => Ok(self.confirm(&session, id, now).await.unwrap_or(true).then_some(session)),
         }
     }
 
@@ -230,7 +243,8 @@ impl Store {
             };
             let (state, is_outdated) = (opened.session.state().clone(), opened.is_outdated);
             let session = self.warm.keep(opened.session, now.plus(COOL));
-            session.last_used.fetch_max(stored.last_used.0, std::sync::atomic::Ordering::Relaxed);
+            // A use that is still to come would keep the session from ever being idle.
+            session.last_used.fetch_max(stored.last_used.min(now).0, Ordering::Relaxed);
             install(&session, &state);
             if session.has_ended() {
                 return Ok(None);
@@ -238,8 +252,9 @@ impl Store {
             if !self.warm.rely_on(&session, reading) {
                 continue;
             }
-            if is_outdated {
-                self.lock_anew(&session, id).await?;
+            if is_outdated && let Err(error) = self.lock_anew(&session, id).await {
+                // The old key still opens it; the next one to look it up tries again.
+                tracing::debug!(target: "gateway", error = causes(&error), "a session could not be locked anew");
             }
             return Ok(Some(session));
         }

@@ -1,11 +1,20 @@
 //! How sessions end before their time: for everybody at once, with a reason, also while the place cannot be told.
 
+use std::collections::VecDeque;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use crate::session::ending::Ending;
 use crate::session::{Session, SessionKey};
 
 use super::backend::{News, StoreError};
 use super::catalog::Catalog;
 use super::{Place, Store};
+
+/// For how long it is remembered which sessions ended. Copies of a Redis are seconds behind, or are no copies.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// A place that came back so long ago is told again: long enough that looking after the sessions falls into it.
+const JUST_BACK: Duration = Duration::from_secs(12);
 
 impl Store {
     /// Ends a session for everybody, at once. True for the one call that ended it.
@@ -40,6 +49,9 @@ impl Store {
                     self.warm.hear(News::Ended(*key));
                 }
                 let ended = durable.end(keys).await?;
+                if durable.is_shared() {
+                    self.recent().extend(keys.iter().map(|key| (*key, Instant::now())));
+                }
                 let mut unfinished = self.unfinished();
                 for key in keys {
                     unfinished.remove(key);
@@ -82,7 +94,29 @@ impl Store {
         for (key, why) in unfinished {
             self.end_all(&[key], why).await?;
         }
-        Ok(())
+        self.repeat_ends().await
+    }
+
+    /// Ends once more, in a shared place that has just come back, what ended shortly before: if a copy took over, it may
+    /// not have heard of that.
+    async fn repeat_ends(&self) -> Result<(), StoreError> {
+        let keys: Vec<_> = {
+            let mut recent = self.recent();
+            while recent.front().is_some_and(|(_, at)| at.elapsed() > REMEMBERED) {
+                recent.pop_front();
+            }
+            recent.iter().map(|(key, _)| *key).collect()
+        };
+        match self.durable() {
+            Some(durable) if !keys.is_empty() && self.since_live().is_some_and(|since| since < JUST_BACK) => {
+                durable.end(&keys).await.map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, VecDeque<(SessionKey, Instant)>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every end of a session has its line, a reason, and is counted.

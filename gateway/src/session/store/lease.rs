@@ -11,9 +11,19 @@ use super::backend::{Holder, StoreError};
 use super::used::Name;
 
 impl Store {
-    /// Claims a sign-in attempt. True once among all gateways, false for every later answer.
-    pub async fn claim(&self, attempt: &LoginAttempt, now: Timestamp) -> Result<bool, StoreError> {
-        self.claim_once(attempt.name(), now, LIFETIME).await
+    /// Claims a sign-in attempt. True once among all gateways, false for every later answer. An answer without a code has
+    /// nothing to spend, so others need not be told: strangers can make as many of those as they like.
+    pub async fn claim(
+        &self,
+        attempt: &LoginAttempt,
+        has_code: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if has_code {
+            self.claim_once(attempt.name(), now, LIFETIME).await
+        } else {
+            Ok(self.used.claim(attempt.name(), now.plus(LIFETIME)))
+        }
     }
 
     /// Claims a name for `ttl`. True once among all gateways, until then false. A file remembers no names: there it is once

@@ -397,6 +397,22 @@ async fn while_the_place_is_away_nobody_is_anybody_and_afterwards_everybody_is_b
 }
 
 #[tokio::test]
+async fn a_copy_that_takes_over_is_told_again_what_ended() {
+    let fleet = Fleet::new();
+    let store = fleet.gateway();
+    let (id, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
+    let copy = fleet.place.dump().remove(0);
+    store.end(&session, Ending::SignedOut).await.expect("there");
+    fleet.set_down(true);
+    fleet.place.create(id.key(), &copy).await.expect_err("away");
+    fleet.set_down(false);
+    fleet.place.create(id.key(), &copy).await.expect("the copy never heard of the end");
+    assert!(is_known(&fleet.gateway(), &id, 1_001).await);
+    store.finish_ends().await.expect("there");
+    assert!(!is_known(&store, &id, 1_001).await && !is_known(&fleet.gateway(), &id, 1_001).await);
+}
+
+#[tokio::test]
 async fn a_session_ended_while_the_place_is_away_stays_ended() {
     let fleet = Fleet::new();
     let store = fleet.gateway();
