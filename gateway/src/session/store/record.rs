@@ -129,9 +129,11 @@ pub(super) fn open(
         return None;
     }
     let started = Timestamp(wire.started);
+    // The end is what the place says, and a place may say anything.
+    let absolute = stored.absolute_end.0.checked_sub(started.0)?;
     let lifetimes = Lifetimes {
         idle: stored.idle,
-        absolute: Duration::from_secs(u64::try_from(stored.absolute_end.0 - started.0).ok()?),
+        absolute: Duration::from_secs(u64::try_from(absolute).ok()?),
         renewal: Duration::from_secs(wire.renewal),
     };
     let device = wire.device.clone();
