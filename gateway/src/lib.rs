@@ -52,4 +52,8 @@ pub mod operator;
 pub mod server;
 pub mod telemetry;
 
+// For fuzzing and tests alone: in a gateway that is built to be used there is no such module.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 pub use server::run;

@@ -9,6 +9,8 @@ pub mod callback;
 pub mod client;
 mod discovery;
 pub mod doctor;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grants;
 mod http;
 mod id_token;
@@ -20,7 +22,8 @@ mod refresh;
 pub mod settings;
 mod sign_in;
 mod sign_out;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), expect(dead_code, reason = "fuzzing signs tokens and calls nobody"))]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -84,7 +84,6 @@ fn unescape(path: &str) -> Result<String, PathError> {
             }
             // A slash or backslash that only some readers see, and bytes no path needs.
             b'/' | b'\\' | 0..=0x1f | 0x7f => return Err(PathError::Byte),
-            b'%' if is_encoded_twice(rest.as_str()) => return Err(PathError::Percent),
             _ => {
                 normal.push('%');
                 normal.extend(
@@ -96,13 +95,17 @@ fn unescape(path: &str) -> Result<String, PathError> {
             }
         }
     }
-    Ok(normal)
+    if is_encoded_twice(&normal) { Err(PathError::Percent) } else { Ok(normal) }
 }
 
-/// Whether `%25` is followed by two digits, so that a second decoder would read another character than we did (double
-/// encoding). Any other `%25` is an ordinary percent sign.
-fn is_encoded_twice(after: &str) -> bool {
-    after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+/// Whether a `%25` is followed by two digits, so that a second decoder would read another character than we did (double
+/// encoding). Any other `%25` is an ordinary percent sign. Looked for in the normal form: the digits may have been escapes
+/// themselves.
+fn is_encoded_twice(normal: &str) -> bool {
+    let is_escape = |after: &str| {
+        after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    normal.split("%25").skip(1).any(is_escape)
 }
 
 fn check_segments(path: &str) -> Result<(), PathError> {
@@ -137,7 +140,9 @@ mod tests {
     fn escapes_are_decoded_where_that_changes_nothing_and_upper_cased_elsewhere() {
         assert_eq!(canonical("/%70ublic%2Ehtml").as_deref(), Ok("/public.html"));
         assert_eq!(canonical("/a%20b%c3%a9").as_deref(), Ok("/a%20b%C3%A9"));
-        assert_eq!(canonical("/100%25").as_deref(), Ok("/100%25"));
+        for percent in ["/100%25", "/%25%25", "/100%25-%61", "/1%25%20b"] {
+            assert_eq!(canonical(percent), Ok(percent.replace("%61", "a").into()));
+        }
         assert_eq!(
             canonical("/public../admin").as_deref(),
             Ok("/public../admin"),
@@ -183,6 +188,11 @@ mod tests {
             ("/a%252fb", PathError::Percent),
             ("/%2561dmin", PathError::Percent),
             ("/%252e%252e/", PathError::Percent),
+            // The digits are escapes themselves.
+            ("/%252%65%252%65/x", PathError::Percent),
+            ("/%25%32%65%25%32%65/x", PathError::Percent),
+            ("/a%25%32%66b", PathError::Percent),
+            ("/%25a%46b/", PathError::Percent),
         ] {
             assert_eq!(canonical(path).map(Cow::into_owned), Err(why), "{path:?}");
         }

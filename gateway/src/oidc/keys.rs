@@ -162,7 +162,7 @@ impl KeySet {
 }
 
 /// Reads a set (RFC 7517, section 5). One broken key does not spoil the others.
-fn read(document: &[u8]) -> Result<Vec<Key>, KeySetError> {
+pub(super) fn read(document: &[u8]) -> Result<Vec<Key>, KeySetError> {
     let members = json::object(document)?;
     let published = members.get("keys").ok_or(JsonError::Missing("keys"))?;
     let published = published.as_array().ok_or(JsonError::WrongType("keys"))?;

@@ -74,7 +74,7 @@ pub enum LogoutTokenError {
 
 /// What is wrong with the token itself.
 #[derive(Debug, thiserror::Error)]
-enum TokenError {
+pub(super) enum TokenError {
     /// What an ID token would be refused for, too.
     #[error(transparent)]
     Jwt(#[from] IdTokenError),
@@ -163,7 +163,7 @@ impl Provider {
 }
 
 /// By default also what says nothing of its kind, as most providers' tokens do: `events` tells them apart all the same.
-fn is_wanted(kind: Option<&str>, wanted: LogoutTokenType) -> bool {
+pub(super) fn is_wanted(kind: Option<&str>, wanted: LogoutTokenType) -> bool {
     match (wanted, kind.map(id_token::media_type).as_deref()) {
         (_, Some(TYPE)) | (LogoutTokenType::Lenient, None | Some("jwt")) => true,
         (LogoutTokenType::Lenient | LogoutTokenType::Strict, _) => false,
@@ -171,7 +171,11 @@ fn is_wanted(kind: Option<&str>, wanted: LogoutTokenType) -> bool {
 }
 
 /// The checks of section 2.6, but for the signature. Nothing is proved by this alone.
-fn read(claims: &Map<String, Value>, settings: &Settings, now: Timestamp) -> Result<LogoutToken, TokenError> {
+pub(super) fn read(
+    claims: &Map<String, Value>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<LogoutToken, TokenError> {
     let issuer = json::text(claims, "iss")?;
     if !id_token::is_issuer(settings, issuer) {
         return Err(ClaimError::Issuer.into());

@@ -3,7 +3,7 @@
 
 mod judgement;
 mod overage;
-mod pushed;
+pub(super) mod pushed;
 mod request;
 mod strength;
 

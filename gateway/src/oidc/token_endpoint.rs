@@ -1,7 +1,7 @@
 //! The token endpoint: what the gateway sends there, and how strictly it reads what comes back (RFC 6749, sections
 //! 4.1.3, 5 and 6). What an answer means for a person or a session is decided elsewhere.
 
-mod answer;
+pub(super) mod answer;
 
 use std::time::Duration;
 

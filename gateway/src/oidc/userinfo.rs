@@ -112,7 +112,7 @@ impl Provider {
     }
 }
 
-fn check(
+pub(super) fn check(
     said: &Map<String, Value>,
     of_id_token: &Map<String, Value>,
     client_id: &str,
@@ -137,7 +137,7 @@ fn check(
 }
 
 /// The named claims, and no others. None of them says who it is or how they signed in: that the ID token alone says.
-fn take(settings: &Userinfo, claims: &mut Map<String, Value>, mut said: Map<String, Value>) {
+pub(super) fn take(settings: &Userinfo, claims: &mut Map<String, Value>, mut said: Map<String, Value>) {
     for name in settings.claims.iter().filter(|name| !SIGN_IN_CLAIMS.contains(&name.as_str())) {
         if let Some(value) = said.remove(name) {
             claims.insert(name.clone(), value);

@@ -1,6 +1,8 @@
 //! The admin listener: health, readiness and metrics for whoever reaches it, and the sessions for operators with the
 //! admin token. Never for the public (requirements EP-03, LG-05).
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod operators;
 mod reply;
 mod sessions;

@@ -7,6 +7,8 @@ mod change;
 mod durable;
 mod ends;
 pub mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gauges;
 mod lease;
 mod listing;

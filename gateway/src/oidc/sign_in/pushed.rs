@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 2_048;
 
 /// Why a request was not taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PushError {
+pub(in crate::oidc) enum PushError {
     /// Requests are not pushed to this provider.
     #[error("there is no endpoint for pushed requests")]
     NoPlace,
@@ -75,7 +75,7 @@ impl Provider {
 }
 
 /// The name in an answer. How long it is good for does not matter: the browser goes there at once.
-fn read(body: &[u8]) -> Result<String, PushError> {
+pub(in crate::oidc) fn read(body: &[u8]) -> Result<String, PushError> {
     let members = json::object(body)?;
     let name = json::text(&members, "request_uri")?;
     let is_plain = name.bytes().all(|byte| matches!(byte, b'!'..=b'~'));

@@ -53,7 +53,7 @@ pub(in crate::oidc) enum AnswerError {
 }
 
 /// Reads the body of a 200.
-pub(super) fn read(body: &[u8]) -> Result<Granted, AnswerError> {
+pub(in crate::oidc) fn read(body: &[u8]) -> Result<Granted, AnswerError> {
     let members = json::object(body)?;
     if !json::text(&members, "token_type")?.eq_ignore_ascii_case("bearer") {
         return Err(AnswerError::TokenType);

@@ -7,6 +7,8 @@
 
 mod calls;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod keeper;
 mod layout;
 mod lease;
