@@ -94,7 +94,7 @@ impl Browser {
     /// If it is refused.
     pub async fn open_socket(&self, path: &str) -> Socket {
         let url = self.resolve(path);
-        Socket::open(&self.dress(Ask::websocket(path), &url), &url).await
+        Socket::open(&self.dress(Ask::websocket(path), &url), &url, self.port).await
     }
 
     async fn send_to(&self, ask: Ask, url: &Url) -> Reply {

@@ -20,7 +20,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub(crate) async fn open(ask: &Ask, url: &Url) -> Self {
+    /// At that address; or at the gateway on port `at`, where a load balancer would send it.
+    pub(crate) async fn open(ask: &Ask, url: &Url, at: Option<u16>) -> Self {
         let port = url.port().unwrap_or(80);
         let mut request = http::Request::get(url.as_str().replacen("http", "ws", 1))
             .header("host", format!("{}:{port}", url.host_str().unwrap_or_default()));
@@ -28,7 +29,7 @@ impl Socket {
             request = request.header(name, value);
         }
         let request = request.body(()).expect("a request");
-        let connection = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+        let connection = TcpStream::connect(("127.0.0.1", at.unwrap_or(port))).await.expect("it listens");
         let opening = tokio_tungstenite::client_async(request, connection);
         let opened = tokio::time::timeout(PATIENCE, opening).await.expect("an answer in time");
         let (stream, _) = opened.unwrap_or_else(|error| panic!("no WebSocket at {url}: {error:?}"));

@@ -20,6 +20,7 @@ mod http1; // HTTP that only attackers write
 mod id_token; // every check of an ID token
 mod initiate; // sign-ins that another site wishes for
 mod keys; // the provider's signing keys
+mod kinds; // whose tokens go upstream
 mod logs; // what is written down, and what never is
 mod metadata; // the provider's metadata, its absence, health
 mod own_sessions; // where a person is signed in

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Ask, Browser, Plan, Recorder, Site, SocketEcho, Wire, eventually};
+use harness::{Ask, Browser, Kept, Plan, Recorder, RedisServer, Site, SocketEcho, Wire, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -324,6 +324,24 @@ async fn signing_out_closes_what_that_session_opened_and_nothing_else() {
     eventually("the upstream's side is closed too", || async { echo.open() == 2 }).await;
     other.must_echo("still here").await;
     strangers.must_echo("still here").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_out_at_one_gateway_closes_what_is_open_at_another() {
+    let (echo, redis) = (SocketEcho::start().await, RedisServer::launch().await);
+    let plan = Plan::new().append(routes(&echo.url())).store(Kept::Redis(redis.url())).keys(&["one"]);
+    let site = plan.gateways(2).start().await;
+    let ports = site.ports();
+    let (alice, bob) = (site.signed_in(ALICE).await, site.signed_in(BOB).await);
+    let mut hers = alice.at(ports[1]).open_socket("/ws").await;
+    let mut his = bob.at(ports[1]).open_socket("/ws").await;
+    for socket in [&mut hers, &mut his] {
+        socket.must_echo("hello").await;
+    }
+    alice.at(ports[0]).fetch("POST", "/auth/sign-out").await.must_be(200);
+    let took = hers.closed().await;
+    assert!(took < SECOND, "{took:?}");
+    his.must_echo("still here").await;
 }
 
 #[tokio::test]
