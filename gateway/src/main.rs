@@ -65,10 +65,10 @@ enum Action {
     /// Show who is signed in: everybody, or the sessions of one person or one sign-in
     List {
         /// The `sub` of a person
-        #[arg(long, conflicts_with = "provider_session")]
+        #[arg(long, conflicts_with = "provider_session", allow_hyphen_values = true)]
         subject: Option<String>,
         /// The `sid` of a sign-in at the provider
-        #[arg(long, value_name = "SID")]
+        #[arg(long, value_name = "SID", allow_hyphen_values = true)]
         provider_session: Option<String>,
         /// One JSON object a line, with everything that is known
         #[arg(long)]
@@ -78,13 +78,14 @@ enum Action {
     #[command(group = clap::ArgGroup::new("which").required(true).args(["id", "subject", "provider_session"]))]
     End {
         /// One session, by its id in the list
-        #[arg(long)]
+        // Ids are base64url, and one in 64 begins with a hyphen.
+        #[arg(long, allow_hyphen_values = true)]
         id: Option<String>,
         /// All of a person's: their `sub`
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         subject: Option<String>,
         /// All of one sign-in at the provider: its `sid`
-        #[arg(long, value_name = "SID")]
+        #[arg(long, value_name = "SID", allow_hyphen_values = true)]
         provider_session: Option<String>,
     },
 }

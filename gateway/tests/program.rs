@@ -141,6 +141,10 @@ fn sessions_are_asked_for_where_the_gateway_listens_and_none_is_status_3() {
         &["list", "--subject", "x"],
         &["end", "--subject", "x"],
         &["end", "--id", &"A".repeat(43)],
+        // Names that providers and we make up may begin like options.
+        &["end", "--id", &format!("-_{}", "A".repeat(41))],
+        &["end", "--subject", "-x"],
+        &["list", "--provider-session", "--x"],
     ] {
         let (code, out, err) = sessions(folder.path(), &[arguments, &at].concat());
         assert_eq!((code, out.as_str()), (Some(3), ""), "{arguments:?}: {err}");
