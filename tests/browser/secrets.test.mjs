@@ -11,11 +11,13 @@ test('a token is found wherever it stands', () => {
   assert.equal(tokensIn(`authorization: Bearer ${id}`).length, 1);
   assert.equal(tokensIn(`{"access_token":"opaque"}`).length, 1);
   assert.equal(tokensIn(`?id_token_hint=${jwt({ aud: 'todo-web', nonce: 'n', scp: 'ToDoList.Read' })}`).length, 1);
+  assert.equal(tokensIn(`?id_token_hint=${jwt({ aud: 'todo-web', azpacr: '1' })}`).length, 1);
 });
 
 test('ordinary text and the hint of a sign-out are no finds', () => {
   assert.deepEqual(tokensIn('Your browser holds one cookie. Tokens: todo-read, api://todo-service/ToDoList.Read'), []);
   assert.deepEqual(tokensIn(`Location: /end_session?id_token_hint=${id}&state=x`), []);
-  const refreshed = jwt({ aud: 'todo-web', at_hash: 'h', sub: 's' });
-  assert.deepEqual(tokensIn(`Location: /end_session?id_token_hint=${refreshed}&state=x`), []);
+  for (const refreshed of [jwt({ aud: 'todo-web', at_hash: 'h', sub: 's' }), jwt({ aud: 'todo-web', sub: 's' })]) {
+    assert.deepEqual(tokensIn(`Location: /end_session?id_token_hint=${refreshed}&state=x`), []);
+  }
 });

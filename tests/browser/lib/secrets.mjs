@@ -20,10 +20,14 @@ export function tokensIn(text) {
   return found;
 }
 
-/** An access token names scopes or roles; an ID token is for the client alone. One that a refresh brought has no nonce. */
+/**
+ * An access token names scopes or roles, and how the client proved itself (`azpacr`); an ID token is for the client alone.
+ * One that a refresh brought has no nonce, and at a provider like Entra no `at_hash` either.
+ */
 function isIdToken(jwt) {
   const claims = JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
-  return claims.aud === 'todo-web' && (claims.nonce ?? claims.at_hash) !== undefined && claims.scp === undefined && claims.roles === undefined;
+  const ofAccessTokens = [claims.scp, claims.roles, claims.azpacr];
+  return claims.aud === 'todo-web' && ofAccessTokens.every((claim) => claim === undefined);
 }
 
 function around(text, { index, 0: what }) {
