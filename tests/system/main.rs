@@ -40,6 +40,7 @@ mod sign_up; // new accounts and new passwords
 mod soak; // everything fails in turn
 mod stores; // where sessions are kept
 mod streams; // bodies on their way
+mod strength; // how people proved who they are
 mod support; // words that many tests share
 mod tabs; // many sign-ins at once
 mod token_endpoint; // spending the code

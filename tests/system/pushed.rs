@@ -30,6 +30,7 @@ async fn a_request_that_cannot_be_pushed_never_goes_through_the_browser() {
         (ParFault::MissingRequestUri, &[502]),
         (ParFault::RequestUriNumber, &[502]),
         (ParFault::RequestUriEmpty, &[502]),
+        (ParFault::HostileRequestUri, &[502]),
         (ParFault::Array, &[502]),
         (ParFault::NotJson, &[502]),
     ] {
