@@ -117,6 +117,8 @@ impl Cookies {
             return;
         }
         let lines = headers.get_all(COOKIE).iter().count();
+        // Upstreams trim names where the gateway does not.
+        let is_ours = |name: &[u8]| is_ours(name.trim_ascii());
         if lines == 0 || (lines == 1 && !pairs(headers).any(|(name, _)| is_ours(name))) {
             return;
         }
@@ -344,6 +346,12 @@ mod tests {
             request(&["a=1; __Host-Http-gateway-session=v; gateway-session=v; gateway-sessions=2"]);
         cookies().strip_from_request(&mut headers);
         assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; gateway-sessions=2"]);
+        // What the gateway does not read as its own an upstream might.
+        let mut headers = request(&[
+            "a=1;  __Host-gateway-session=v;\t__Host-gateway-login-x=y; __Host-gateway-session =v",
+        ]);
+        cookies().strip_from_request(&mut headers);
+        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1"]);
         let mut only_ours = request(&["__Host-gateway-session=v"]);
         cookies().strip_from_request(&mut only_ours);
         assert!(!only_ours.contains_key(COOKIE));
