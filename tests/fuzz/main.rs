@@ -20,7 +20,9 @@ fuzz_target!(init: prepare(), |data: &[u8]| {
 
 fn prepare() {
     let Ok(name) = env::var("FUZZ_TARGET") else {
-        TARGETS.iter().for_each(|target| println!("{}", target.name));
+        for target in TARGETS {
+            println!("{}", target.name);
+        }
         exit(0);
     };
     let Some(target) = TARGETS.into_iter().find(|target| target.name == name) else {
