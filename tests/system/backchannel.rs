@@ -1,6 +1,6 @@
 //! The provider says that a session there is over: back-channel logout (requirements BL-01 to BL-11).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dev_idp::faults::HttpFault;
 use dev_idp::{Endpoint, Mint};
@@ -370,12 +370,7 @@ async fn sessions_end_at_every_gateway_whichever_is_told() {
     let token = signed(&site, &without(about(&site, &session, "j"), "sid"));
     must_be_done(&site.browser().at(ports[0]).send(post(&token)).await);
     assert!(!is_signed_in(&one).await && !is_signed_in(&crossed[1]).await);
-    let begun = Instant::now();
-    eventually("the other gateway knows", || async {
-        !is_signed_in(&other).await && !is_signed_in(&crossed[0]).await
-    })
-    .await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(!is_signed_in(&other).await && !is_signed_in(&crossed[0]).await, "before the answer, everywhere");
     // What came to one gateway came to all.
     must_be_refused(&site.browser().at(ports[1]).send(post(&token)).await, "a replay elsewhere");
 }

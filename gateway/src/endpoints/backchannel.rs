@@ -74,7 +74,12 @@ async fn carry_out(live: &Live, token: &LogoutToken, now: Timestamp) -> Result<O
         return Ok(None);
     }
     match live.sessions.end_all(&sessions, Ending::BackChannel).await {
-        Ok(ended) => Ok(Some(ended.len())),
+        Ok(ended) => {
+            if !ended.is_empty() {
+                live.sessions.until_heard().await;
+            }
+            Ok(Some(ended.len()))
+        }
         Err(error) => {
             // They are over in this process, and the store is told when it can be. Whoever asks again may ask again.
             if let Err(error) = live.sessions.unclaim(token.name).await {

@@ -9,10 +9,13 @@ use crate::session::{Session, SessionKey};
 
 use super::backend::{News, StoreError};
 use super::catalog::Catalog;
+use super::durable::Durable;
 use super::{Place, Store};
 
 /// For how long it is remembered which sessions ended. Copies of a Redis are seconds behind, or are no copies.
 const REMEMBERED: Duration = Duration::from_secs(60);
+/// Within this time every gateway has heard what a shared place says, or knows that it hears nothing.
+const HEARD: Duration = Duration::from_secs(1);
 /// A place that came back so long ago is told again: long enough that looking after the sessions falls into it.
 const JUST_BACK: Duration = Duration::from_secs(12);
 
@@ -63,6 +66,14 @@ impl Store {
             self.note_end(*key, why);
         }
         Ok(ended)
+    }
+
+    /// Waits until no gateway can be left that relies on what it had in memory before an end. Only for those who must know
+    /// that, such as a provider that is told of a sign-out: gateways hear at once, or else rely on nothing.
+    pub async fn until_heard(&self) {
+        if self.durable().is_some_and(Durable::is_shared) {
+            tokio::time::sleep(HEARD).await;
+        }
     }
 
     pub(super) fn drop_from(&self, catalog: &Catalog, key: SessionKey) -> bool {
