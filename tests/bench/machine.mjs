@@ -32,9 +32,9 @@ export function ends(child) {
 }
 
 /** Load for some seconds: CPU microseconds per request (all, and outside the kernel), requests per second, p99 and maximum in ms. */
-export async function load({ pid, url }, script, seconds, connections = CONNECTIONS) {
+export async function load({ pid, url, threads = 1 }, script, seconds, connections = CONNECTIONS) {
   const before = cpuSeconds(pid);
-  const wrk = pinned(LOAD_CORE, 'wrk', [ '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url]);
+  const wrk = pinned(LOAD_CORE, 'wrk', [ `-t${Math.min(threads, connections)}`, `-c${connections}`, `-d${seconds}s`, '-s', script, url]);
   const [, json] = await wrk.said(/^RESULT (\{.*\})$/m);
   const after = cpuSeconds(pid);
   const { requests, microseconds, errors, p99, max } = JSON.parse(json);
@@ -92,10 +92,11 @@ export async function reachable(url, process_) {
 }
 
 /**
- * What wrk sends: one of these cookies with each request, at random.
+ * What wrk sends: one of these cookies with each request, at random; or always the same one from each of its threads, as
+ * a browser does that has a connection of its own.
  * @param {string} name @param {Record<string, string>} headers @param {string[]} cookies
  */
-export async function writeScript(name, headers, cookies) {
+export async function writeScript(name, headers, cookies, isFaithful = false) {
   const [path, list] = [join(folder, `${name}.lua`), join(folder, `${name}.cookies`)];
   await writeFile(list, cookies.join('\n'), { mode: 0o600 });
   const lines = Object.entries(headers).map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`);
@@ -107,7 +108,14 @@ init = function()
     requests[#requests + 1] = wrk.format()
   end
 end
-request = function() return requests[math.random(#requests)] end
+local threads = 0
+setup = function(thread)
+  thread:set('number', threads)
+  threads = threads + 1
+end
+request = function()
+  return requests[${isFaithful ? 'number % #requests + 1' : 'math.random(#requests)'}]
+end
 done = function(summary, latency)
   local e = summary.errors
   io.write(string.format('RESULT {"requests":%d,"microseconds":%d,"errors":%d,"p99":%d,"max":%d}\\n', summary.requests,
