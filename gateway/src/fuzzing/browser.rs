@@ -84,6 +84,11 @@ pub(super) fn returns() -> Vec<Vec<u8>> {
     ])
 }
 
+static COOKIES: LazyLock<[Cookies; 2]> = LazyLock::new(|| {
+    ["https://app.example", "http://localhost:3000"]
+        .map(|origin| Cookies::on(&Origin::parse(origin).expect("valid"), Style::default(), false))
+});
+
 /// An accepted session cookie is written back as itself; upstreams see none of ours, and the app's own as they came.
 /// Each line of the input is one `Cookie` line, and for the other direction one `Set-Cookie` line.
 pub(super) fn session_cookie(data: &[u8]) -> bool {
@@ -93,15 +98,13 @@ pub(super) fn session_cookie(data: &[u8]) -> bool {
         lines.iter().map(|line| (name.clone(), line.clone())).collect()
     };
     let mut accepted = false;
-    for origin in ["https://app.example", "http://localhost:3000"] {
-        let origin = Origin::parse(origin).expect("valid");
-        let cookies = Cookies::on(&origin, Style::default(), false);
+    for cookies in &*COOKIES {
         let asked = under(&COOKIE);
         if let Ok(Some(value)) = cookies.session(&asked) {
             accepted |= is_identifier(value);
         }
-        check_request(&cookies, &asked);
-        check_response(&cookies, &under(&SET_COOKIE));
+        check_request(cookies, &asked);
+        check_response(cookies, &under(&SET_COOKIE));
     }
     accepted
 }

@@ -118,6 +118,11 @@ fn check(kind: u8, stored: &Stored) -> bool {
     assert!(session.absolute_end() <= stored.absolute_end, "it lives longer than anybody said");
     if is_genuine {
         assert!(session.identity().subject == "alice" && session.started() == NOW);
+        let (sealed, lives) = (KEPT.session.lifetimes(), session.lifetimes());
+        assert!(
+            lives.idle <= sealed.idle && lives.absolute <= sealed.absolute,
+            "it lives longer than was sealed"
+        );
     }
     // What was read is written the same, but for what is random.
     let again = record::write(vault, &session, &session.state());
