@@ -11,6 +11,7 @@
 pub mod body;
 pub mod clock;
 pub mod entropy;
+pub mod hash;
 pub mod hex;
 pub mod origin;
 pub mod path;

@@ -61,7 +61,9 @@ pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> 
     };
     match &caller {
         // Whoever signed in elsewhere is a stranger here, and their token is another provider's.
-        Caller::Session(session) if !route.takes(&session.state().identity) => sign_in(Reason::OtherProvider),
+        Caller::Session(session) if route.provider.is_some() && !route.takes(&session.state().identity) => {
+            sign_in(Reason::OtherProvider)
+        }
         // A public route takes everybody, with or without a session.
         _ if route.rule.is_public() => Ok(Permit { route, caller }),
         Caller::Session(session) if route.rule.holds(&*session.state().identity) => {

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 47] = [
+const ORDER: [&str; 48] = [
     // vocabulary
     "clock",
     "entropy",
+    "hash",
     "hex",
     "secret",
     "scope",

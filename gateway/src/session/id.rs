@@ -4,13 +4,13 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::entropy;
+use crate::hash::sha256;
 use crate::hex;
 use crate::secret::Secret;
 
@@ -186,12 +186,6 @@ impl KeyMemo {
         *last = Some((Secret::new(value.to_vec()), shown));
         Some(shown)
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
 }
 
 #[cfg(test)]

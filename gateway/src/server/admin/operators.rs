@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use subtle::ConstantTimeEq;
 
+use crate::hash::sha256;
 use crate::secret::Secret;
 
 use super::reply;
@@ -111,12 +111,6 @@ fn is_own_host(headers: &HeaderMap, own: IpAddr) -> bool {
         Ok(address) => address.is_loopback() || address.to_canonical() == own.to_canonical(),
         Err(_) => name.eq_ignore_ascii_case("localhost"),
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
 }
 
 #[cfg(test)]
