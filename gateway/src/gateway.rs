@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::endpoints;
 use crate::files::FileRequest;
 use crate::intake::{self, Inbound, Peer};
-use crate::live::{Live, Worker};
+use crate::live::{Generation, Live, Worker};
 use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
@@ -29,12 +29,14 @@ pub async fn handle(
     memo: &KeyMemo,
 ) -> Response<Body> {
     let arrived = Instant::now();
-    let live = worker.live();
+    // What a reload brings is for the next request.
+    let generation = worker.generation();
+    let live = &*generation.live;
     let mut record =
         Record::begin(worker.ids.next(), live.clock.now(), peer, request.method(), request.uri());
     let reader = Reader::of(request.headers());
     // A defect costs one request, never the process; the panic has already said where it happened.
-    let answered = AssertUnwindSafe(answer(worker, live, request, memo, &mut record)).catch_unwind().await;
+    let answered = AssertUnwindSafe(answer(&generation, request, memo, &mut record)).catch_unwind().await;
     let answered =
         answered.unwrap_or_else(|_| Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic")));
     let response = match answered {
@@ -51,19 +53,19 @@ pub async fn handle(
 
 /// Admit, judge, then carry out: each step returns what the next one needs.
 async fn answer<'live>(
-    worker: &Worker,
-    live: &'live Live,
+    generation: &'live Generation,
     request: Request<Incoming>,
     memo: &KeyMemo,
     record: &mut Record<'live>,
 ) -> Result<Response<Body>, Stop> {
+    let live = &*generation.live;
     let (parts, body) = request.into_parts();
     let inbound =
         intake::admit(parts, Body::from_client(body), &live.origin, record.request_id, record.time)?;
     match judge(live, &inbound, memo, record).await {
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
-                let upstream = &worker.upstreams[index];
+                let upstream = &generation.upstreams[index];
                 let (peer, cookies) = (record.client, &live.cookies);
                 upstream.forward(inbound, permit, authorization, peer, cookies, &live.origin).await
             }

@@ -1,12 +1,12 @@
 //! What requests are answered with: one immutable snapshot shared by all workers, and what each worker has for itself.
 
-use std::rc::Rc;
+mod worker;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::access::log::AccessLog;
 use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
 use crate::intake::Inbound;
@@ -14,7 +14,6 @@ use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::policy::Permit;
 use crate::providers::Providers;
-use crate::request_id::RequestIds;
 use crate::routing::RouteTable;
 use crate::session::cookie::Cookies;
 use crate::session::doors::LEAVES_WITHIN;
@@ -23,12 +22,15 @@ use crate::session::store::Store;
 use crate::session::{SessionId, SessionKey, TokenSpec};
 use crate::stop::causes;
 use crate::tokens::Tokens;
-use crate::upstream::Upstream;
-use crate::upstream::deadline::Deadlines;
-use crate::upstream::vigil::Vigil;
+use crate::upstream::{self, Forwarded};
 
-/// One generation of the running configuration and the state that belongs to it. Never changed, only replaced.
+pub use worker::{Generation, Worker};
+
+/// One generation of the running configuration and the state that belongs to it. Never changed, only replaced: what
+/// survives the configuration is behind an `Arc` that the next generation holds, too.
 pub struct Live {
+    /// 1 for what the process began with, and one more with each reload.
+    pub number: u64,
     /// The time.
     pub clock: Clock,
     /// `public_url`.
@@ -39,6 +41,10 @@ pub struct Live {
     pub routes: RouteTable,
     /// Folders of static files, as `Target::Files` counts them.
     pub files: Vec<Files>,
+    /// The services behind the gateway, as `Target::Upstream` counts them. Each worker has connections of its own.
+    pub upstreams: Vec<Arc<upstream::Settings>>,
+    /// What they are told of the public address.
+    pub forwarded: Forwarded,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who is signed in.
@@ -111,44 +117,3 @@ impl Live {
 
 /// How often [`Live::tend`] is called: uses that were not written down yet are lost when the process is killed.
 pub const TEND_EVERY: Duration = Duration::from_secs(5);
-
-/// One worker: the shared snapshot, and connections and counters that never leave its thread.
-pub struct Worker {
-    live: Arc<Live>,
-    /// Connections, as `Target::Upstream` counts them.
-    pub upstreams: Vec<Upstream>,
-    /// Names for requests.
-    pub ids: RequestIds,
-    /// Where access lines go.
-    pub access: AccessLog,
-    /// The time-outs of its upstreams.
-    deadlines: Rc<Deadlines>,
-    /// The sessions behind what its upstreams keep open.
-    vigil: Rc<Vigil>,
-}
-
-impl Worker {
-    /// A worker for that snapshot.
-    pub fn new(
-        live: Arc<Live>,
-        upstreams: Vec<Upstream>,
-        access: AccessLog,
-        deadlines: Rc<Deadlines>,
-        vigil: Rc<Vigil>,
-    ) -> Self {
-        Self { live, upstreams, ids: RequestIds::new(), access, deadlines, vigil }
-    }
-
-    /// What is due every [`crate::upstream::deadline::TICK`]: lines leave, upstreams that were too slow are given up, and
-    /// what stayed open for a session that is over is closed.
-    pub fn tick(&self, now: Instant) {
-        self.access.flush();
-        self.deadlines.tick(now);
-        self.vigil.check();
-    }
-
-    /// The snapshot. One request reads it once.
-    pub fn live(&self) -> &Live {
-        &self.live
-    }
-}

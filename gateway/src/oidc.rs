@@ -56,7 +56,7 @@ pub struct Provider {
     clock: Clock,
     runtime: Handle,
     client: http::HttpClient,
-    known: keeper::Known,
+    known: Arc<keeper::Known>,
     keeper: OnceLock<AbortHandle>,
     /// Places for logout tokens that wait for keys.
     waiting: Semaphore,
@@ -97,6 +97,26 @@ impl std::error::Error for NotReady {}
 impl Provider {
     /// A provider that knows nothing yet. Calls nobody.
     pub fn new(settings: Settings, clock: Clock, runtime: Handle) -> Result<Arc<Self>, SetupError> {
+        let known = Arc::new(keeper::Known::new(clock.clone()));
+        Self::knowing(known, settings, clock, runtime)
+    }
+
+    /// This provider by other settings. What is known of it is known on, if it is still the same provider.
+    pub fn succeed(&self, settings: Settings) -> Result<Arc<Self>, SetupError> {
+        let (clock, runtime) = (self.clock.clone(), self.runtime.clone());
+        if discovery::reads_alike(&self.settings, &settings) {
+            Self::knowing(Arc::clone(&self.known), settings, clock, runtime)
+        } else {
+            Self::new(settings, clock, runtime)
+        }
+    }
+
+    fn knowing(
+        known: Arc<keeper::Known>,
+        settings: Settings,
+        clock: Clock,
+        runtime: Handle,
+    ) -> Result<Arc<Self>, SetupError> {
         if Url::parse(&settings.issuer).is_err() {
             return Err(SetupError::Issuer);
         }
@@ -114,7 +134,6 @@ impl Provider {
             _ => None,
         };
         let client = http::HttpClient::new(certificate)?;
-        let known = keeper::Known::new(clock.clone());
         let waiting = Semaphore::new(logout_token::MAX_WAITING);
         Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new(), waiting }))
     }

@@ -3,6 +3,7 @@
 pub mod admin;
 mod connection;
 mod farewell;
+mod generations;
 mod launch;
 pub mod listen;
 mod run;
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::watch;
@@ -22,32 +23,25 @@ use crate::access::log::{AccessLog, Sink};
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
 use crate::stop::causes;
-use crate::upstream::deadline::Deadlines;
-use crate::upstream::vigil::Vigil;
-use crate::upstream::{self, Forwarded, Upstream};
 
-use admin::{Admin, Operators};
+use admin::{Admin, Current, Issue};
+use generations::{Fixed, Generations, Subscription};
 
+pub use generations::ReloadError;
 pub use launch::{SessionsError, launch};
 pub use run::run;
 
 /// How long requests in flight may take to finish when the gateway stops.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Everything that a gateway is started with.
+/// What a gateway is started with beside its first generation, and keeps for its life.
 pub struct Options {
     /// Addresses for browsers.
     pub http: Vec<SocketAddr>,
     /// Address for operators: health, metrics, sessions.
     pub admin: SocketAddr,
-    /// Who they are.
-    pub operators: Operators,
     /// How many workers share the listeners.
     pub workers: usize,
-    /// The upstreams, as `Target::Upstream` counts them.
-    pub upstreams: Vec<Arc<upstream::Settings>>,
-    /// What upstreams are told of the public address.
-    pub forwarded: Forwarded,
     /// How access lines are written, and where to; nothing for no access log.
     pub access: Option<(access::Format, Sink)>,
 }
@@ -87,7 +81,7 @@ pub struct Running {
     stop: watch::Sender<Option<Duration>>,
     workers: Vec<thread::JoinHandle<()>>,
     control: Option<runtime::Runtime>,
-    live: Arc<Live>,
+    generations: Generations,
 }
 
 impl Running {
@@ -101,9 +95,9 @@ impl Running {
         self.admin
     }
 
-    /// The running state, for tests.
-    pub fn live(&self) -> &Arc<Live> {
-        &self.live
+    /// What requests are answered with that arrive now, for tests.
+    pub fn live(&self) -> Arc<Live> {
+        self.generations.current().live
     }
 
     /// Stops accepting, lets requests in flight finish within the grace, and returns when all is quiet. Blocks.
@@ -119,7 +113,7 @@ impl Running {
         }
         if let Some(control) = self.control.take() {
             if !grace.is_zero() {
-                settle(&control, &self.live);
+                settle(&control, self.live());
             }
             control.shutdown_background();
         }
@@ -134,9 +128,8 @@ impl Drop for Running {
 
 /// Lets refreshes end, so that no rotated token is lost, and writes down who was here. Waits on a channel, because the
 /// caller may be on a runtime of its own.
-fn settle(control: &runtime::Runtime, live: &Arc<Live>) {
+fn settle(control: &runtime::Runtime, live: Arc<Live>) {
     let (done, is_done) = mpsc::channel();
-    let live = Arc::clone(live);
     control.spawn(async move {
         let refreshes = tokio::time::timeout(GRACE, live.tokens.finished());
         let (_, written) = tokio::join!(refreshes, live.sessions.write_uses());
@@ -159,19 +152,25 @@ pub fn control_runtime() -> Result<runtime::Runtime, StartError> {
 }
 
 /// Binds every listener, then starts the workers. Nothing runs when an address is taken.
-pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> Result<Running, StartError> {
+fn start(
+    first: Issue,
+    fixed: Fixed,
+    options: &Options,
+    control: runtime::Runtime,
+) -> Result<Running, StartError> {
     let listeners = listen::bind(&options.http, options.workers)?;
     let http = listeners.addresses.clone();
     let (admin_listener, admin) = listen::bind_one(options.admin)?;
     let (stop, stopping) = watch::channel(None);
-    live.providers.start();
-    let (shown, operators) = (Arc::clone(&live), options.operators.clone());
-    let admin_state = Admin { live: shown, operators, stopping: stopping.clone() };
+    first.live.providers.start();
+    let generations = Generations::begin(first, fixed, options.workers);
+    let admin_state = Admin { current: generations.watch(), stopping: stopping.clone() };
     control.spawn(admin::serve(admin_listener, admin_state));
-    control.spawn(tend(Arc::clone(&live), stopping.clone()));
-    let mut running = Running { http, admin, stop, workers: Vec::new(), control: Some(control), live };
+    control.spawn(tend(generations.watch(), stopping.clone()));
+    let mut running = Running { http, admin, stop, workers: Vec::new(), control: Some(control), generations };
     for (number, sockets) in listeners.per_worker.into_iter().enumerate() {
-        let spawned = spawn_worker(number, sockets, Arc::clone(&running.live), options, stopping.clone());
+        let spawned =
+            spawn_worker(number, sockets, running.generations.subscribe(), options, stopping.clone());
         running.workers.push(spawned.map_err(StartError::Worker)?);
     }
     Ok(running)
@@ -180,13 +179,11 @@ pub fn start(live: Arc<Live>, options: &Options, control: runtime::Runtime) -> R
 fn spawn_worker(
     number: usize,
     sockets: Vec<std::net::TcpListener>,
-    live: Arc<Live>,
+    generations: Subscription,
     options: &Options,
     stopping: watch::Receiver<Option<Duration>>,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let upstreams = options.upstreams.clone();
     let access = options.access.clone();
-    let forwarded = options.forwarded.clone();
     let capacity = listen::capacity() / options.workers;
     let (report, built) = mpsc::sync_channel(1);
     let worker = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
@@ -201,26 +198,25 @@ fn spawn_worker(
         let Some(runtime) = runtime else {
             return;
         };
-        let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.servers).any(|server| server.https);
-        let tls = needs_tls.then(upstream::connect::tls_connector);
-        let deadlines = Rc::new(Deadlines::new(Instant::now()));
-        let vigil = Rc::new(Vigil::new(live.clock.clone(), Arc::clone(&live.sessions)));
-        let upstream = |settings| {
-            Upstream::new(settings, &forwarded, tls.clone(), Rc::clone(&deadlines), Rc::clone(&vigil))
-        };
-        let upstreams = upstreams.into_iter().map(upstream).collect();
-        let worker = Worker::new(live, upstreams, AccessLog::new(access), deadlines, vigil);
-        runtime.block_on(connection::serve(Rc::new(worker), sockets, stopping, capacity));
+        let worker = Rc::new(Worker::new(generations.live(), AccessLog::new(access)));
+        runtime.block_on(async {
+            let follower = tokio::task::spawn_local(generations.follow(Rc::clone(&worker)));
+            connection::serve(worker, sockets, stopping, capacity).await;
+            follower.abort();
+        });
     })?;
     built.recv().map_err(io::Error::other)??;
     Ok(worker)
 }
 
-async fn tend(live: Arc<Live>, mut stopping: watch::Receiver<Option<Duration>>) {
+async fn tend(current: Current, mut stopping: watch::Receiver<Option<Duration>>) {
     let mut ticks = tokio::time::interval(live::TEND_EVERY);
     loop {
         tokio::select! {
-            _ = ticks.tick() => live.tend().await,
+            _ = ticks.tick() => {
+                let live = Arc::clone(&current.borrow().live);
+                live.tend().await;
+            }
             _ = stopping.changed() => return,
         }
     }

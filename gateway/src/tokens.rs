@@ -45,7 +45,7 @@ pub struct Tokens {
     sessions: Arc<Store>,
     clock: Clock,
     timing: Timing,
-    queues: Queues,
+    queues: Arc<Queues>,
     clients: ClientTokens,
     tasks: Tasks,
 }
@@ -64,9 +64,27 @@ impl Tokens {
             sessions,
             clock,
             timing: Timing::default(),
-            queues: Queues::default(),
+            queues: Arc::default(),
             clients: ClientTokens::of(specs),
             tasks: Tasks::on(runtime),
+        })
+    }
+
+    /// The same by other settings: of these providers, for every one of `specs`. The sessions stay, and with them whose
+    /// turn it is; so do the gateway's own tokens that still mean the same.
+    pub fn succeed(&self, providers: Arc<Providers>, specs: &[Arc<TokenSpec>]) -> Arc<Self> {
+        let gives_same = |spec: &TokenSpec| {
+            let of = |providers: &Providers| providers.for_token(spec.provider.as_deref()).map(Arc::as_ptr);
+            of(&self.providers) == of(&providers)
+        };
+        Arc::new(Self {
+            clients: self.clients.succeed(specs, gives_same),
+            providers,
+            sessions: Arc::clone(&self.sessions),
+            clock: self.clock.clone(),
+            timing: self.timing,
+            queues: Arc::clone(&self.queues),
+            tasks: self.tasks.clone(),
         })
     }
 

@@ -35,7 +35,7 @@ use headers::Outgoing;
 use vigil::Vigil;
 
 /// A resolved `[upstreams.NAME]` section.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `NAME`.
     pub name: String,
@@ -48,7 +48,7 @@ pub struct Settings {
 }
 
 /// One server of an upstream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Whether to speak TLS.
     pub https: bool,
@@ -93,6 +93,11 @@ impl Upstream {
             .collect();
         let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
         Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil }
+    }
+
+    /// Whether it would be the same if it were made anew from these.
+    pub fn is_for(&self, settings: &Settings, forwarded: &Forwarded) -> bool {
+        *self.settings == *settings && self.forwarded == *forwarded
     }
 
     /// Forwards a permitted request and returns the answer as it begins to arrive. What would stay open after that, a

@@ -157,7 +157,7 @@ impl Site {
     }
 
     /// The running state of each gateway in this process.
-    pub fn live(&self) -> Vec<&Arc<gateway::live::Live>> {
+    pub fn live(&self) -> Vec<Arc<gateway::live::Live>> {
         let first = self.programs.is_empty().then(|| self.stack().gateway().live());
         first.into_iter().chain(self.others.iter().map(gateway::server::Running::live)).collect()
     }

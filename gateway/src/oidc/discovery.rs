@@ -76,6 +76,18 @@ pub(super) async fn fetch(client: &HttpClient, settings: &Settings) -> Result<Me
     read(&reply.body, settings)
 }
 
+/// Whether [`fetch`] and [`read`] make the same of the same document for both.
+pub(super) fn reads_alike(one: &Settings, other: &Settings) -> bool {
+    let shows_certificate =
+        |settings: &Settings| matches!(settings.authentication, ClientAuthentication::TlsClient(_));
+    one.issuer == other.issuer
+        && one.metadata_url == other.metadata_url
+        && shows_certificate(one) == shows_certificate(other)
+        && one.request.par == other.request.par
+        && one.userinfo.when == other.userinfo.when
+        && one.algorithms == other.algorithms
+}
+
 /// Checks the document (OpenID Connect Discovery 1.0, section 4.3).
 pub(super) fn read(document: &[u8], settings: &Settings) -> Result<Metadata, MetadataError> {
     let members = json::object(document)?;

@@ -12,7 +12,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
 /// One OpenID provider, and how this gateway is registered with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// `NAME` of `[providers.NAME]`; `default` for `[provider]`.
     pub name: Arc<str>,
@@ -83,8 +83,29 @@ pub enum ClientAuthentication {
     None,
 }
 
+/// So that a generation of the configuration can tell whether the next one means the same client.
+impl PartialEq for ClientAuthentication {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::SecretBasic(one), Self::SecretBasic(other))
+            | (Self::SecretPost(one), Self::SecretPost(other)) => one.matches(other.expose()),
+            (Self::PrivateKeyJwt(one), Self::PrivateKeyJwt(other)) => one.is_same(other),
+            (Self::TlsClient(one), Self::TlsClient(other)) => one.is_same(other),
+            (Self::None, Self::None) => true,
+            (
+                Self::SecretBasic(_)
+                | Self::SecretPost(_)
+                | Self::PrivateKeyJwt(_)
+                | Self::TlsClient(_)
+                | Self::None,
+                _,
+            ) => false,
+        }
+    }
+}
+
 /// What the configuration adds to every authorization request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestSettings {
     /// Whether it goes to the provider directly, and not through the browser.
     pub par: Pushing,
@@ -103,7 +124,7 @@ pub struct RequestSettings {
 }
 
 /// What is asked of the userinfo endpoint, and when.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Userinfo {
     /// When it is asked.
     pub when: When,

@@ -21,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::live::Live;
 use crate::metrics::Format;
@@ -31,9 +32,25 @@ pub use operators::Operators;
 
 /// What the admin listener answers with.
 pub(super) struct Admin {
-    pub(super) live: Arc<Live>,
-    pub(super) operators: Operators,
+    pub(super) current: Current,
     pub(super) stopping: Stopping,
+}
+
+/// What is answered from right now.
+pub(super) type Current = watch::Receiver<Issue>;
+
+/// One generation, and who may ask about it.
+#[derive(Clone)]
+pub(super) struct Issue {
+    pub(super) live: Arc<Live>,
+    pub(super) operators: Arc<Operators>,
+}
+
+impl Admin {
+    /// The current generation; to be asked for once by each request.
+    fn issue(&self) -> Issue {
+        self.current.borrow().clone()
+    }
 }
 
 /// Both ends of a connection.
@@ -93,7 +110,7 @@ async fn answer(request: Request<Incoming>, admin: &Admin, ends: Ends) -> Respon
         "/readyz" => |_: &Request<Incoming>, admin: &Admin| readiness(admin),
         "/metrics" => |request: &Request<Incoming>, admin: &Admin| metrics(request, admin),
         path if path == "/sessions" || path.starts_with("/sessions/") => {
-            return sessions::answer(request, admin, ends).await;
+            return sessions::answer(request, &admin.issue(), ends).await;
         }
         _ => return reply::nothing_here("there are /healthz, /readyz, /metrics and /sessions"),
     };
@@ -107,16 +124,13 @@ async fn answer(request: Request<Incoming>, admin: &Admin, ends: Ends) -> Respon
 fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Format::wanted(accept);
-    admin.live.sessions.measure_here();
-    reply::of(
-        StatusCode::OK,
-        HeaderValue::from_static(format.content_type()),
-        admin.live.metrics.text(format),
-    )
+    let live = admin.issue().live;
+    live.sessions.measure_here();
+    reply::of(StatusCode::OK, HeaderValue::from_static(format.content_type()), live.metrics.text(format))
 }
 
 fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
-    let reasons = reasons(&admin.live, admin.stopping.borrow().is_some());
+    let reasons = reasons(&admin.issue().live, admin.stopping.borrow().is_some());
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     reply::json(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
 }

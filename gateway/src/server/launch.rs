@@ -5,6 +5,7 @@ mod sessions;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use tokio::runtime::Handle;
 
 use crate::access::log::Sink;
 use crate::clock::Clock;
@@ -20,13 +21,13 @@ use crate::providers::Providers;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
-use crate::session::store;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
 
 pub use sessions::SessionsError;
 
-use super::admin::Operators;
+use super::admin::{Issue, Operators};
+use super::generations::Fixed;
 use super::{Options, Running, StartError, control_runtime, start};
 
 /// Starts a gateway. Access lines go to `sink` if the configuration wants them. Returns when it listens; the provider
@@ -37,23 +38,26 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
     let options = Options {
         http: config.listen.http.clone(),
         admin: config.listen.admin,
-        operators: Operators::new(
-            config.listen.admin_token.as_ref(),
-            config.providers.iter().flat_map(Settings::issuers).collect(),
-        ),
         workers: config.listen.workers.get(),
-        upstreams: config.upstreams.iter().cloned().map(Arc::new).collect(),
-        forwarded: Forwarded {
-            host: config.public_url.authority_value(),
-            scheme: config.public_url.scheme_value(),
-        },
         access,
     };
-    let live = live(config, clock, &control)?;
-    start(Arc::new(live), &options, control)
+    let fixed = Fixed::of(&config);
+    let first = issue(config, None, clock, control.handle())?;
+    start(first, fixed, &options, control)
 }
 
-fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Result<Live, StartError> {
+/// The generation after `older`: all that does not depend on what changed is taken over.
+pub(super) fn succeed(config: Config, older: &Live, control: &Handle) -> Result<Issue, StartError> {
+    issue(config, Some(older), older.clock.clone(), control)
+}
+
+fn issue(config: Config, older: Option<&Live>, clock: Clock, control: &Handle) -> Result<Issue, StartError> {
+    let issuers = config.providers.iter().flat_map(Settings::issuers).collect();
+    let operators = Arc::new(Operators::new(config.listen.admin_token.as_ref(), issuers));
+    Ok(Issue { live: Arc::new(live(config, older, clock, control)?), operators })
+}
+
+fn live(config: Config, older: Option<&Live>, clock: Clock, control: &Handle) -> Result<Live, StartError> {
     let form_post = config.providers.iter().any(|provider| provider.response_mode == ResponseMode::FormPost);
     let own = endpoints::routes(&config.providers);
     let files = folders(&config);
@@ -61,11 +65,7 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
         RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
     let cookies = Cookies::on(&config.public_url, config.session.cookies, form_post);
     let public_jwks = public_jwks(&config.providers);
-    let provider = |settings| Provider::new(settings, clock.clone(), control.handle().clone());
-    let mut providers = config.providers.into_iter().map(provider).collect::<Result<Vec<_>, _>>()?;
-    let others = providers.split_off(1);
-    let first = providers.pop().ok_or(StartError::NoProvider)?;
-    let providers = Arc::new(Providers::new(first, others));
+    let providers = providers(config.providers, older, &clock, control)?;
     if !config.public_url.is_secure() {
         tracing::warn!(
             target: "gateway",
@@ -73,41 +73,67 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
-    let metrics = Arc::new(Metrics::new());
-    let clear_site_data = config.session.clear_site_data;
-    let shown_claims = config.session.shown_claims.clone();
-    let vault = sessions::vault(&config.session)?;
-    let seal = Seal::of(&vault);
-    let kept = store::Settings {
-        lifetimes: config.session.lifetimes,
-        tokens: config.tokens.clone(),
-        max_per_person: config.session.max_per_person,
-        vault,
-        metrics: Arc::clone(&metrics),
-    };
-    let sessions = Arc::new(sessions::store(config.session.store, kept, control.handle())?);
-    Ok(Live {
-        tokens: Tokens::new(
+    let forwarded =
+        Forwarded { host: config.public_url.authority_value(), scheme: config.public_url.scheme_value() };
+    let metrics = older.map_or_else(|| Arc::new(Metrics::new()), |older| Arc::clone(&older.metrics));
+    let (clear_site_data, shown_claims) =
+        (config.session.clear_site_data, config.session.shown_claims.clone());
+    // Last of all that can fail: from here on the store has the new settings.
+    let sessions = sessions::sessions(config.session, &config.tokens, older, &metrics, control)?;
+    let tokens = match older {
+        Some(older) => older.tokens.succeed(Arc::clone(&providers), &config.tokens),
+        None => Tokens::new(
             Arc::clone(&providers),
             Arc::clone(&sessions),
             &config.tokens,
             clock.clone(),
-            control.handle().clone(),
+            control.clone(),
         ),
+    };
+    Ok(Live {
+        number: older.map_or(0, |older| older.number) + 1,
         clock,
         origin: config.public_url,
         cookies,
         routes,
         files,
+        upstreams: config.upstreams.into_iter().map(Arc::new).collect(),
+        forwarded,
         metrics,
+        seal: Seal::of(&sessions.vault()),
         sessions,
         clear_site_data,
         shown_claims,
         token_specs: config.tokens,
-        seal,
         public_jwks,
         providers,
+        tokens,
     })
+}
+
+/// Every provider. One whose settings are the same stays the very one; one that is still at the same address keeps what is
+/// known of it, so that nobody waits for it.
+fn providers(
+    settings: Vec<Settings>,
+    older: Option<&Live>,
+    clock: &Clock,
+    control: &Handle,
+) -> Result<Arc<Providers>, StartError> {
+    let provider = |settings: Settings| {
+        let known = older.and_then(|older| older.providers.named(&settings.name));
+        match known {
+            Some(known) if *known.settings() == settings => Ok(Arc::clone(known)),
+            Some(known) => known.succeed(settings),
+            None => Provider::new(settings, clock.clone(), control.clone()),
+        }
+    };
+    let mut providers = settings.into_iter().map(provider).collect::<Result<Vec<_>, _>>()?;
+    if providers.is_empty() {
+        return Err(StartError::NoProvider);
+    }
+    let others = providers.split_off(1);
+    let first = providers.pop().ok_or(StartError::NoProvider)?;
+    Ok(Arc::new(Providers::new(first, others)))
 }
 
 /// Each folder with what its route adds: the prefix to strip, and where its fallback must be silent.

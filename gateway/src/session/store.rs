@@ -31,6 +31,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use crate::clock::Timestamp;
 use crate::metrics::{Metrics, StoreGauges};
 use crate::stop::{Reason, Stop, Whose, causes};
@@ -66,14 +68,15 @@ pub struct Settings {
     /// The most sessions that one person may have; nothing for no limit.
     pub max_per_person: Option<NonZeroUsize>,
     /// The keys under which sessions are kept where others may look.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// Where sessions, and calls to the place behind the store, are counted.
     pub metrics: Arc<Metrics>,
 }
 
 /// The sessions of this gateway, or of several.
 pub struct Store {
-    settings: Settings,
+    settings: ArcSwap<Settings>,
+    metrics: Arc<Metrics>,
     warm: Arc<Warm>,
     place: Place,
     /// Sessions whose last use is not written down yet.
@@ -85,6 +88,18 @@ pub struct Store {
     used: Used,
     live_since: Arc<Mutex<Option<Instant>>>,
     gauges: StoreGauges,
+}
+
+impl Choice {
+    /// Whether both are the same place, reached in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Memory, Self::Memory) => true,
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Redis(one), Self::Redis(other)) => one.is_same(other),
+            (Self::Memory | Self::File(_) | Self::Redis(_), _) => false,
+        }
+    }
 }
 
 /// Where sessions shall be kept.
@@ -157,7 +172,8 @@ impl Store {
         };
         let gauges = settings.metrics.gauges_of(place.name());
         Self {
-            settings,
+            metrics: Arc::clone(&settings.metrics),
+            settings: ArcSwap::from_pointee(settings),
             warm,
             place,
             unwritten: Mutex::default(),
@@ -167,6 +183,17 @@ impl Store {
             live_since,
             gauges,
         }
+    }
+
+    /// Goes on with other settings. Sessions that began with the old ones live as long as was said then; where they are
+    /// counted stays.
+    pub fn adopt(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// The keys that lock sessions.
+    pub fn vault(&self) -> Arc<Vault> {
+        Arc::clone(&self.settings.load().vault)
     }
 
     fn durable(&self) -> Option<&Durable> {
@@ -239,7 +266,8 @@ impl Store {
                 }
                 return Ok(None);
             };
-            let Settings { vault, tokens, .. } = &self.settings;
+            let settings = self.settings.load();
+            let Settings { vault, tokens, .. } = &**settings;
             let Some(opened) = record::open(vault, id, &stored, tokens, now) else {
                 return Ok(None);
             };
@@ -271,10 +299,10 @@ impl Store {
         let id = SessionId::generate();
         let lock = self.durable().map(|_| {
             let data_key = DataKey::generate();
-            let wrap = self.settings.vault.wrap(id.key(), id.secret(), &data_key);
+            let wrap = self.vault().wrap(id.key(), id.secret(), &data_key);
             (data_key, wrap)
         });
-        let session = Session::start(&id, beginning, self.settings.lifetimes, now, lock);
+        let session = Session::start(&id, beginning, self.settings.load().lifetimes, now, lock);
         let reading = self.warm.reading(id.key());
         match &self.place {
             Place::Memory(catalog) => {
@@ -282,14 +310,14 @@ impl Store {
                 catalog.insert(id.key(), person, provider_session);
             }
             Place::Durable(durable) => {
-                let stored = record::write(&self.settings.vault, &session, &session.state());
+                let stored = record::write(&self.vault(), &session, &session.state());
                 durable.create(id.key(), &stored).await?;
             }
         }
         let due = if self.durable().is_some() { now.plus(COOL) } else { session.idle_end() };
         let session = self.warm.keep(session, due);
         self.warm.rely_on(&session, reading);
-        self.settings.metrics.session_created();
+        self.metrics.session_created();
         self.end_surplus(&session).await?;
         Ok((id, session))
     }
@@ -319,7 +347,7 @@ impl Store {
 
     /// Where it is counted what becomes of sessions and their tokens.
     pub fn metrics(&self) -> &Metrics {
-        &self.settings.metrics
+        &self.metrics
     }
 
     /// Whether what is in memory of a session is all there is to know of it. The news may have stopped before anybody

@@ -38,6 +38,16 @@ impl ClientTokens {
         Self { slots: specs.iter().filter(|spec| spec.is_for_anyone()).map(slot).collect() }
     }
 
+    /// A place for each of `specs`: the very same where the token is still the same and `gives_same` says that who gives
+    /// it is, too.
+    pub(super) fn succeed(&self, specs: &[Arc<TokenSpec>], gives_same: impl Fn(&TokenSpec) -> bool) -> Self {
+        let anew = Self::of(specs).slots.into_iter().map(|slot| {
+            let known = self.slot(&slot.spec).filter(|known| gives_same(&known.spec));
+            known.map_or(slot, Arc::clone)
+        });
+        Self { slots: anew.collect() }
+    }
+
     /// The header, while there is no need for a newer token.
     pub(super) fn fresh(&self, spec: &Arc<TokenSpec>, now: Timestamp) -> Option<HeaderValue> {
         self.slot(spec)?.held.load().as_ref()?.fresh(now).cloned()

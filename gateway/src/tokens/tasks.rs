@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Tasks of the shared runtime, counted.
+#[derive(Clone)]
 pub(super) struct Tasks {
     runtime: Handle,
     running: Arc<watch::Sender<usize>>,

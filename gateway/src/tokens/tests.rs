@@ -67,7 +67,7 @@ async fn tokens(fake: &Fake, sessions: Store, specs: &[Arc<TokenSpec>]) -> Token
         sessions: Arc::new(sessions),
         clock: fake.clock(),
         timing: TIMING,
-        queues: Queues::default(),
+        queues: Arc::default(),
         clients: ClientTokens::of(specs),
         tasks: Tasks::on(Handle::current()),
     }

@@ -43,6 +43,14 @@ impl Assertions {
         (!keys.is_empty()).then_some(Self { keys, audience, certificate })
     }
 
+    /// Whether both sign with the same keys in the same way. No two keys have the same public half.
+    pub(in crate::oidc) fn is_same(&self, other: &Self) -> bool {
+        let public = |keys: &[SigningKey]| keys.iter().map(SigningKey::public_jwk).collect::<Vec<_>>();
+        public(&self.keys) == public(&other.keys)
+            && self.audience == other.audience
+            && self.certificate == other.certificate
+    }
+
     /// Every key, the signing one first.
     pub fn keys(&self) -> &[SigningKey] {
         &self.keys

@@ -45,6 +45,11 @@ impl ClientCertificate {
         }
     }
 
+    /// Whether both are the same chain, and with that the same key.
+    pub(in crate::oidc) fn is_same(&self, other: &Self) -> bool {
+        self.0.cert == other.0.cert
+    }
+
     pub(in crate::oidc) fn certified_key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.0)
     }

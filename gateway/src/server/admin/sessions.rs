@@ -16,7 +16,7 @@ use crate::session::store::backend::StoreError;
 use crate::stop::causes;
 
 use super::wish::{self, Whose, Wish};
-use super::{Admin, Ends, reply};
+use super::{Ends, Issue, reply};
 
 /// Longer bodies are refused.
 const MAX_BODY: usize = 64 * 1024;
@@ -26,8 +26,8 @@ const BODY_LIMIT: Duration = Duration::from_secs(10);
 const BATCH: usize = 1_000;
 
 /// Answers a request below `/sessions`.
-pub(super) async fn answer(request: Request<Incoming>, admin: &Admin, ends: Ends) -> Response<Full<Bytes>> {
-    if let Err(refused) = admin.operators.admit(request.headers(), ends.own) {
+pub(super) async fn answer(request: Request<Incoming>, issue: &Issue, ends: Ends) -> Response<Full<Bytes>> {
+    if let Err(refused) = issue.operators.admit(request.headers(), ends.own) {
         tracing::warn!(
             target: "gateway::audit",
             event = "operator_refused",
@@ -42,7 +42,7 @@ pub(super) async fn answer(request: Request<Incoming>, admin: &Admin, ends: Ends
     let wish = match (path.as_str(), &method) {
         ("/sessions", &(Method::GET | Method::HEAD)) => {
             return match wish::of_query(request.uri().query().unwrap_or_default()) {
-                Ok(wish) => list(admin, ends, wish).await,
+                Ok(wish) => list(issue, ends, wish).await,
                 Err(wrong) => reply::bad_request(&wrong),
             };
         }
@@ -61,7 +61,7 @@ pub(super) async fn answer(request: Request<Incoming>, admin: &Admin, ends: Ends
         }
     };
     match wish {
-        Ok(wish) => end(admin, ends, wish).await,
+        Ok(wish) => end(issue, ends, wish).await,
         Err(wrong) => reply::bad_request(&wrong),
     }
 }
@@ -79,10 +79,10 @@ async fn body(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
     }
 }
 
-async fn list(admin: &Admin, ends: Ends, wish: Wish) -> Response<Full<Bytes>> {
-    let now = admin.live.clock.now();
+async fn list(issue: &Issue, ends: Ends, wish: Wish) -> Response<Full<Bytes>> {
+    let now = issue.live.clock.now();
     let by = wish.whose.as_str();
-    let (mut sessions, next) = match found(admin, wish).await {
+    let (mut sessions, next) = match found(issue, wish).await {
         Ok(found) => found,
         Err(error) => return unavailable(ends, by, &error),
     };
@@ -101,13 +101,13 @@ async fn list(admin: &Admin, ends: Ends, wish: Wish) -> Response<Full<Bytes>> {
     reply::json(StatusCode::OK, &json!({ "now": now.rfc3339(), "sessions": sessions, "next": next }))
 }
 
-async fn end(admin: &Admin, ends: Ends, wish: Wish) -> Response<Full<Bytes>> {
+async fn end(issue: &Issue, ends: Ends, wish: Wish) -> Response<Full<Bytes>> {
     let by = wish.whose.as_str();
     let one = match &wish.whose {
         Whose::One(key) => Some(key.short()),
         _ => None,
     };
-    let ended = match ended(admin, wish).await {
+    let ended = match ended(issue, wish).await {
         Ok(ended) => ended,
         Err(error) => return unavailable(ends, by, &error),
     };
@@ -127,11 +127,11 @@ async fn end(admin: &Admin, ends: Ends, wish: Wish) -> Response<Full<Bytes>> {
 }
 
 /// Ends what is wished for, everywhere; how many there were.
-async fn ended(admin: &Admin, wish: Wish) -> Result<usize, StoreError> {
-    let store = &admin.live.sessions;
+async fn ended(issue: &Issue, wish: Wish) -> Result<usize, StoreError> {
+    let store = &issue.live.sessions;
     let keys: Vec<SessionKey> = match wish.whose {
         Whose::One(key) => vec![key],
-        _ => found(admin, wish).await?.0.iter().map(|session| session.key).collect(),
+        _ => found(issue, wish).await?.0.iter().map(|session| session.key).collect(),
     };
     let mut ended = 0;
     for batch in keys.chunks(BATCH) {
@@ -141,8 +141,8 @@ async fn ended(admin: &Admin, wish: Wish) -> Result<usize, StoreError> {
 }
 
 /// What is wished for, and where the next page begins.
-async fn found(admin: &Admin, wish: Wish) -> Result<(Vec<Overview>, Option<String>), StoreError> {
-    let Admin { live, operators, .. } = admin;
+async fn found(issue: &Issue, wish: Wish) -> Result<(Vec<Overview>, Option<String>), StoreError> {
+    let Issue { live, operators } = issue;
     let store = &live.sessions;
     let issuers = wish.issuer.map_or_else(|| operators.issuers.clone(), |issuer| vec![issuer]);
     let mut sessions = Vec::new();

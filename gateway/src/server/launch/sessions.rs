@@ -3,10 +3,14 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use crate::config::SessionSettings;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::session::TokenSpec;
 use crate::session::store::file::{File, OpenError};
 use crate::session::store::redis::SetupError;
 use crate::session::store::{Choice, Settings, Store};
@@ -32,8 +36,37 @@ pub enum SessionsError {
     Redis(#[from] SetupError),
 }
 
+/// The sessions of that generation: those of the one before it, whose store learns what is new, or a store that is opened.
+pub(super) fn sessions(
+    config: SessionSettings,
+    tokens: &[Arc<TokenSpec>],
+    older: Option<&Live>,
+    metrics: &Arc<Metrics>,
+    runtime: &Handle,
+) -> Result<Arc<Store>, SessionsError> {
+    let vault = match older {
+        // Its keys are its own for as long as it runs.
+        Some(older) if config.keys.is_empty() => older.sessions.vault(),
+        _ => Arc::new(vault(&config)?),
+    };
+    let settings = Settings {
+        lifetimes: config.lifetimes,
+        tokens: tokens.to_vec(),
+        max_per_person: config.max_per_person,
+        vault,
+        metrics: Arc::clone(metrics),
+    };
+    match older {
+        Some(older) => {
+            older.sessions.adopt(settings);
+            Ok(Arc::clone(&older.sessions))
+        }
+        None => Ok(Arc::new(store(config.store, settings, runtime)?)),
+    }
+}
+
 /// The keys under which sessions are kept. Where nothing leaves this process, they are made for it alone.
-pub(super) fn vault(settings: &SessionSettings) -> Result<Vault, SessionsError> {
+fn vault(settings: &SessionSettings) -> Result<Vault, SessionsError> {
     match (settings.keys.split_first(), &settings.store) {
         (Some((first, older)), _) => Ok(Vault::new(first, older)),
         (None, Choice::File(database)) => Ok(Vault::new(&key_beside(database)?, &[])),
@@ -42,7 +75,7 @@ pub(super) fn vault(settings: &SessionSettings) -> Result<Vault, SessionsError> 
 }
 
 /// The store.
-pub(super) fn store(choice: Choice, settings: Settings, runtime: &Handle) -> Result<Store, SessionsError> {
+fn store(choice: Choice, settings: Settings, runtime: &Handle) -> Result<Store, SessionsError> {
     Ok(match choice {
         Choice::Memory => Store::in_memory(settings),
         Choice::File(path) => Store::in_file(settings, File::open(&path)?),

@@ -74,7 +74,7 @@ impl Store {
             let known = session.state.compare_and_swap(before, Arc::clone(after));
             return Ok(Arc::ptr_eq(&known, before));
         };
-        let stored = record::write(&self.settings.vault, session, after);
+        let stored = record::write(&self.vault(), session, after);
         if durable.replace(session.key(), &stored).await? {
             install(session, after);
             return Ok(true);
@@ -94,7 +94,7 @@ impl Store {
             return Ok(());
         };
         session.last_used.fetch_max(stored.last_used.0, Ordering::Relaxed);
-        let state = record::reopen(&self.settings.vault, session, &stored, &self.settings.tokens)
+        let state = record::reopen(&self.vault(), session, &stored, &self.settings.load().tokens)
             .ok_or(StoreError::Foreign("a session that its own key does not open"))?;
         install(session, &Arc::new(state));
         Ok(())
@@ -136,8 +136,7 @@ impl Store {
 
     fn door(&self, session: &Session, id: &SessionId) -> Door {
         let data_key = session.data_key.as_ref();
-        let wrap =
-            data_key.map(|data_key| Box::new(self.settings.vault.wrap(id.key(), id.secret(), data_key)));
+        let wrap = data_key.map(|data_key| Box::new(self.vault().wrap(id.key(), id.secret(), data_key)));
         Door { proof: id.proof(), wrap }
     }
 }

@@ -88,7 +88,7 @@ impl Store {
 
     /// Ends the oldest sessions of a person who has more than allowed.
     pub(super) async fn end_surplus(&self, newest: &Session) -> Result<(), StoreError> {
-        let Some(max) = self.settings.max_per_person else {
+        let Some(max) = self.settings.load().max_per_person else {
             return Ok(());
         };
         let identity = newest.identity();
@@ -132,7 +132,7 @@ impl Store {
 
     /// Every end of a session has its line, a reason, and is counted.
     pub(super) fn note_end(&self, key: SessionKey, why: Ending) {
-        self.settings.metrics.session_ended(why);
+        self.metrics.session_ended(why);
         tracing::info!(
             target: "gateway::audit",
             event = "session_ended",

@@ -36,7 +36,7 @@ impl Store {
 
     async fn of(&self, purpose: Purpose, issuer: &str, value: &str) -> Result<Vec<Overview>, StoreError> {
         let mut keys = Vec::new();
-        for index in self.settings.vault.index(purpose, issuer, value).into_iter().map(IndexKey) {
+        for index in self.vault().index(purpose, issuer, value).into_iter().map(IndexKey) {
             keys.extend(match &self.place {
                 Place::Memory(catalog) => catalog.of(purpose, index),
                 Place::Durable(durable) => durable.of(index).await?,
@@ -90,13 +90,13 @@ impl Store {
 
     /// Under what a session is found: its person, and its sign-in at the provider.
     pub(super) fn indexes_of(&self, session: &Session) -> (IndexKey, Option<IndexKey>) {
-        let (vault, identity) = (&self.settings.vault, session.identity());
-        let person = record::subject_index(vault, &identity);
-        (person, record::provider_session_index(vault, &identity))
+        let (vault, identity) = (self.vault(), session.identity());
+        let person = record::subject_index(&vault, &identity);
+        (person, record::provider_session_index(&vault, &identity))
     }
 
     fn read(&self, listed: &Listed) -> Option<Overview> {
-        let summary = Summary::open(&self.settings.vault, listed.key, &listed.summary)?;
+        let summary = Summary::open(&self.vault(), listed.key, &listed.summary)?;
         // A use that this process has not written down yet counts too.
         let warm = self.warm.get(listed.key);
         let (last_used, end) = match warm {

@@ -14,7 +14,7 @@ pub(crate) fn settings() -> Settings {
         lifetimes: lifetimes(),
         tokens: Vec::new(),
         max_per_person: None,
-        vault: Vault::generate(),
+        vault: Arc::new(Vault::generate()),
         metrics: Arc::default(),
     }
 }
@@ -48,7 +48,7 @@ impl Fleet {
     pub(crate) fn gateway_with(&self, edit: impl FnOnce(Settings) -> Settings) -> Store {
         let (warm, live_since) = (Arc::new(Warm::new(false)), Arc::default());
         self.place.subscribe(listener(&warm, &live_since));
-        let settings = edit(Settings { vault: Vault::new(&self.key, &[]), ..settings() });
+        let settings = edit(Settings { vault: Arc::new(Vault::new(&self.key, &[])), ..settings() });
         Store::on(settings, Some(Kind::Shared(Arc::clone(&self.place))), warm, live_since)
     }
 }
@@ -232,7 +232,7 @@ async fn a_file_conforms_and_outlives_the_store() {
     let path = folder.path().join("sessions.db");
     let key = super::super::vault::ServerKey::generate();
     let open = || {
-        let settings = Settings { vault: Vault::new(&key, &[]), ..settings() };
+        let settings = Settings { vault: Arc::new(Vault::new(&key, &[])), ..settings() };
         Store::in_file(settings, file::File::open(&path).expect("opened"))
     };
     let store = open();
@@ -264,7 +264,7 @@ async fn a_redis_conforms() {
 async fn an_end_that_was_broken_off_is_finished() {
     let server = redis::testing::Server::start(&[]);
     let key = super::super::vault::ServerKey::generate();
-    let gateway = || on_redis(&server, Settings { vault: Vault::new(&key, &[]), ..settings() });
+    let gateway = || on_redis(&server, Settings { vault: Arc::new(Vault::new(&key, &[])), ..settings() });
     let (one, two) = (gateway(), gateway());
     let (id, session) = one.begin(beginning(), Timestamp(1_000)).await.expect("kept");
     assert!(is_known(&two, &id, 1_001).await && is_warm(&two, &id, 1_001));
@@ -280,7 +280,7 @@ async fn an_end_that_was_broken_off_is_finished() {
 async fn gateways_on_one_redis_are_one() {
     let server = redis::testing::Server::start(&[]);
     let key = super::super::vault::ServerKey::generate();
-    let gateway = || on_redis(&server, Settings { vault: Vault::new(&key, &[]), ..settings() });
+    let gateway = || on_redis(&server, Settings { vault: Arc::new(Vault::new(&key, &[])), ..settings() });
     let (one, two) = (gateway(), gateway());
     let (id, session) = one.begin(beginning(), Timestamp(1_000)).await.expect("kept");
     assert!(is_known(&two, &id, 1_001).await && is_warm(&two, &id, 1_001));
@@ -456,11 +456,14 @@ async fn server_keys_are_replaced_by_overlap() {
     let fleet = Fleet::new();
     let (id, _) = fleet.gateway().begin(beginning(), Timestamp(1_000)).await.expect("kept");
     let new = ServerKey::generate();
-    let overlap =
-        fleet.gateway_with(|settings| Settings { vault: Vault::new(&new, &[fleet_key(&fleet)]), ..settings });
+    let overlap = fleet.gateway_with(|settings| Settings {
+        vault: Arc::new(Vault::new(&new, &[fleet_key(&fleet)])),
+        ..settings
+    });
     assert!(is_known(&overlap, &id, 1_001).await);
     assert_eq!(overlap.of_person("http://localhost:3002", "alice").await.expect("there").len(), 1);
-    let after = fleet.gateway_with(|settings| Settings { vault: Vault::new(&new, &[]), ..settings });
+    let after =
+        fleet.gateway_with(|settings| Settings { vault: Arc::new(Vault::new(&new, &[])), ..settings });
     assert!(is_known(&after, &id, 1_001).await, "it was locked anew when it was used");
     assert_eq!(
         after.of_person("http://localhost:3002", "alice").await.expect("there").len(),
@@ -522,7 +525,7 @@ async fn a_token_of_a_changed_configuration_is_got_anew() {
     let (id, _) = with("a").begin(begun, Timestamp(1_000)).await.expect("kept");
     let (same, other) = (with("a"), with("b"));
     let found = ask(&same, &id, 1_001).await.expect("there").expect("known");
-    assert!(found.credentials().held(&same.settings.tokens[0]).is_some());
+    assert!(found.credentials().held(&same.settings.load().tokens[0]).is_some());
     let found = ask(&other, &id, 1_001).await.expect("there").expect("known");
     assert!(found.credentials().access.is_empty());
 }
@@ -550,7 +553,7 @@ async fn what_begins_and_ends_and_is_asked_is_counted() {
         store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
         store.measure().await.expect("there");
         let must_say = |line: &str| {
-            let text = store.settings.metrics.text(crate::metrics::Format::OpenMetrics);
+            let text = store.metrics.text(crate::metrics::Format::OpenMetrics);
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         };
         must_say("gateway_sessions_created_total 2");
@@ -598,7 +601,7 @@ async fn whoever_can_write_to_the_place_cannot_make_a_session_live_longer() {
     let (id, session) = store.begin(beginning(), Timestamp(1_000)).await.expect("kept");
     let stored = fleet.place.dump().remove(0);
     let open = |stored: &backend::Stored| {
-        let opened = record::open(&store.settings.vault, &id, stored, &[], Timestamp(1_001));
+        let opened = record::open(&store.vault(), &id, stored, &[], Timestamp(1_001));
         opened.map(|opened| opened.session.lifetimes())
     };
     assert_eq!(open(&stored), Some(session.lifetimes()));

@@ -91,9 +91,9 @@ impl Store {
     }
 
     fn why_over(&self, listed: &Listed) -> Ending {
-        let summary = Summary::open(&self.settings.vault, listed.key, &listed.summary);
+        let summary = Summary::open(&self.vault(), listed.key, &listed.summary);
         let started = summary.map_or(listed.end, |summary| Timestamp(summary.started));
-        if listed.end >= started.plus(self.settings.lifetimes.absolute) {
+        if listed.end >= started.plus(self.settings.load().lifetimes.absolute) {
             Ending::Absolute
         } else {
             Ending::Idle

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as STANDARD_PADDED};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::entropy;
@@ -80,6 +81,11 @@ impl ServerKey {
     /// How [`Self::parse`] reads it again: padded base64.
     pub fn to_text(&self) -> Secret<String> {
         Secret::new(STANDARD_PADDED.encode(self.0.expose()))
+    }
+
+    /// Whether `other` is the same key, in time that does not depend on where they differ.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.expose().ct_eq(other.0.expose()).into()
     }
 
     /// Tells keys apart without saying anything about them.

@@ -40,7 +40,7 @@ pub struct Settings {
 }
 
 /// Where the server is that may be written to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
     /// There.
     Single(Address),
@@ -48,6 +48,42 @@ pub enum Mode {
     Sentinel(Sentinels),
     /// On the nodes of a Redis Cluster, which any of these names.
     Cluster(Vec<Address>),
+}
+
+impl Settings {
+    /// Whether both mean the same keys on the same servers, reached in the same way.
+    pub(in crate::session) fn is_same(&self, other: &Self) -> bool {
+        let rest = |settings: &Self| {
+            let Self {
+                mode,
+                tls,
+                username,
+                database,
+                prefix,
+                connect_timeout,
+                response_timeout,
+                password: _,
+            } = settings.clone();
+            (mode, tls, username, database, prefix, connect_timeout, response_timeout)
+        };
+        rest(self) == rest(other) && are_same(self.password.as_ref(), other.password.as_ref())
+    }
+}
+
+impl PartialEq for Sentinels {
+    fn eq(&self, other: &Self) -> bool {
+        self.addresses == other.addresses
+            && self.master == other.master
+            && self.username == other.username
+            && are_same(self.password.as_ref(), other.password.as_ref())
+    }
+}
+
+fn are_same(one: Option<&Secret<String>>, other: Option<&Secret<String>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.matches(other.expose()),
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 /// Who knows which server is the master.
@@ -64,7 +100,7 @@ pub struct Sentinels {
 }
 
 /// TLS, with names checked.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Certificate authorities in PEM, which are trusted instead of the machine's.
     pub private_ca: Option<Vec<u8>>,

@@ -1,0 +1,91 @@
+//! One worker: the generation that its requests are answered with, and connections and counters that never leave its
+//! thread. Knows nothing of where a generation comes from.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_rustls::TlsConnector;
+
+use crate::access::log::AccessLog;
+use crate::request_id::RequestIds;
+use crate::upstream::deadline::Deadlines;
+use crate::upstream::vigil::Vigil;
+use crate::upstream::{self, Upstream, connect};
+
+use super::Live;
+
+/// Everything of the configuration that one request needs. It takes the generation that is current when it arrives, and
+/// keeps it to its end: no request sees two.
+pub struct Generation {
+    /// The snapshot, which all workers share.
+    pub live: Arc<Live>,
+    /// This worker's connections, as `Target::Upstream` counts them.
+    pub upstreams: Vec<Rc<Upstream>>,
+}
+
+/// One worker.
+pub struct Worker {
+    generation: RefCell<Rc<Generation>>,
+    /// Names for requests.
+    pub ids: RequestIds,
+    /// Where access lines go.
+    pub access: AccessLog,
+    /// The time-outs of its upstreams.
+    deadlines: Rc<Deadlines>,
+    /// The sessions behind what its upstreams keep open.
+    vigil: Rc<Vigil>,
+    /// Made for the first upstream that wants it: the machine's certificates are read for it.
+    tls: OnceCell<TlsConnector>,
+}
+
+impl Worker {
+    /// A worker that begins with that snapshot.
+    pub fn new(live: Arc<Live>, access: AccessLog) -> Self {
+        let vigil = Rc::new(Vigil::new(live.clock.clone(), Arc::clone(&live.sessions)));
+        let nothing = Generation { live: Arc::clone(&live), upstreams: Vec::new() };
+        let worker = Self {
+            generation: RefCell::new(Rc::new(nothing)),
+            ids: RequestIds::new(),
+            access,
+            deadlines: Rc::new(Deadlines::new(Instant::now())),
+            vigil,
+            tls: OnceCell::new(),
+        };
+        worker.adopt(live);
+        worker
+    }
+
+    /// The current generation. One request asks for it once.
+    pub fn generation(&self) -> Rc<Generation> {
+        Rc::clone(&self.generation.borrow())
+    }
+
+    /// Answers requests that arrive from now on with another snapshot, of the same sessions. An upstream whose settings
+    /// are the same stays the very one, with its open connections.
+    pub fn adopt(&self, live: Arc<Live>) {
+        let older = self.generation();
+        let upstreams = live.upstreams.iter().map(|settings| {
+            let same = older.upstreams.iter().find(|known| known.is_for(settings, &live.forwarded));
+            same.map_or_else(|| Rc::new(self.connections(&live, settings)), Rc::clone)
+        });
+        let upstreams = upstreams.collect();
+        self.generation.replace(Rc::new(Generation { live, upstreams }));
+    }
+
+    /// What is due every [`crate::upstream::deadline::TICK`]: lines leave, upstreams that were too slow are given up, and
+    /// what stayed open for a session that is over is closed.
+    pub fn tick(&self, now: Instant) {
+        self.access.flush();
+        self.deadlines.tick(now);
+        self.vigil.check();
+    }
+
+    fn connections(&self, live: &Live, settings: &Arc<upstream::Settings>) -> Upstream {
+        let needs_tls = settings.servers.iter().any(|server| server.https);
+        let tls = needs_tls.then(|| self.tls.get_or_init(connect::tls_connector).clone());
+        let (deadlines, vigil) = (Rc::clone(&self.deadlines), Rc::clone(&self.vigil));
+        Upstream::new(Arc::clone(settings), &live.forwarded, tls, deadlines, vigil)
+    }
+}
