@@ -21,6 +21,7 @@ use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
 use crate::session::store;
+use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
 
@@ -34,8 +35,13 @@ use super::{Options, Running, StartError, control_runtime, start};
 pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, StartError> {
     let control = control_runtime()?;
     let access = config.log.access.then(|| (config.log.format(), sink));
+    let metrics = Arc::new(Metrics::new());
+    let tls = config.tls.clone().map(|settings| Tls::new(settings, Arc::clone(&metrics))).transpose()?;
     let options = Options {
         http: config.listen.http.clone(),
+        https: config.listen.https.clone(),
+        tls: tls.map(Arc::new),
+        timeouts: config.listen.timeouts,
         admin: config.listen.admin,
         operators: Operators::new(
             config.listen.admin_token.as_ref(),
@@ -49,11 +55,16 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
         },
         access,
     };
-    let live = live(config, clock, &control)?;
+    let live = live(config, clock, metrics, &control)?;
     start(Arc::new(live), &options, control)
 }
 
-fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Result<Live, StartError> {
+fn live(
+    config: Config,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    control: &tokio::runtime::Runtime,
+) -> Result<Live, StartError> {
     let form_post = config.providers.iter().any(|provider| provider.response_mode == ResponseMode::FormPost);
     let own = endpoints::routes(&config.providers);
     let files = folders(&config);
@@ -73,7 +84,6 @@ fn live(config: Config, clock: Clock, control: &tokio::runtime::Runtime) -> Resu
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
-    let metrics = Arc::new(Metrics::new());
     let clear_site_data = config.session.clear_site_data;
     let shown_claims = config.session.shown_claims.clone();
     let vault = sessions::vault(&config.session)?;
