@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod session;
 mod suggest;
+mod tls;
 mod tokens;
 mod upstreams;
 
@@ -38,7 +39,7 @@ use crate::telemetry::Log;
 use crate::upstream;
 
 pub use files::FilesSettings;
-pub use listen::Listen;
+pub use listen::{Listen, Timeouts};
 pub use problem::{Problem, Problems};
 pub use session::SessionSettings;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub public_url: Origin,
     /// Where to listen.
     pub listen: Listen,
+    /// The site's certificates, where the gateway ends TLS itself.
+    pub tls: Option<crate::tls::Settings>,
     /// Who signs people in: at least one.
     pub providers: Vec<oidc::Settings>,
     /// How long people stay signed in, and where that is kept.

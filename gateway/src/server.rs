@@ -4,12 +4,14 @@ pub mod admin;
 mod connection;
 mod farewell;
 mod generations;
+mod http2;
 mod launch;
 pub mod listen;
+mod redirect;
 mod run;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -20,12 +22,16 @@ use tokio::sync::watch;
 
 use crate::access;
 use crate::access::log::{AccessLog, Sink};
+use crate::config::Timeouts;
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
 use crate::stop::causes;
+use crate::tls::{self, Tls, TlsError};
 
 use admin::{Admin, Current, Issue};
+use connection::Door;
 use generations::{Fixed, Generations, Subscription};
+use listen::Listeners;
 
 pub use generations::ReloadError;
 pub use launch::{SessionsError, launch};
@@ -36,8 +42,14 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// What a gateway is started with beside its first generation, and keeps for its life.
 pub struct Options {
-    /// Addresses for browsers.
+    /// Addresses for browsers, without TLS. Beside `https` they only show the way there.
     pub http: Vec<SocketAddr>,
+    /// Addresses for browsers, with TLS.
+    pub https: Vec<SocketAddr>,
+    /// What those handshakes are made with.
+    pub tls: Option<Arc<Tls>>,
+    /// How long clients may be silent.
+    pub timeouts: Timeouts,
     /// Address for operators: health, metrics, sessions.
     pub admin: SocketAddr,
     /// How many workers share the listeners.
@@ -69,6 +81,9 @@ pub enum StartError {
     /// The session store cannot be used.
     #[error(transparent)]
     Sessions(#[from] SessionsError),
+    /// Certificates cannot be used.
+    #[error("cannot set up TLS")]
+    Tls(#[from] TlsError),
     /// Two routes would take the same requests.
     #[error("routes overlap: {0:?}")]
     Routes(Vec<Overlap>),
@@ -77,6 +92,8 @@ pub enum StartError {
 /// A running gateway. Dropped, it stops at once, without grace for requests in flight.
 pub struct Running {
     http: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
+    tls: Option<Arc<Tls>>,
     admin: SocketAddr,
     stop: watch::Sender<Option<Duration>>,
     workers: Vec<thread::JoinHandle<()>>,
@@ -85,9 +102,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// The addresses that browsers reach, with real ports.
+    /// The addresses that browsers reach without TLS, with real ports.
     pub fn http(&self) -> &[SocketAddr] {
         &self.http
+    }
+
+    /// The addresses that browsers reach with TLS, with real ports.
+    pub fn https(&self) -> &[SocketAddr] {
+        &self.https
+    }
+
+    /// What handshakes are made with; nothing without TLS.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// The admin listener's address, with its real port.
@@ -158,17 +185,23 @@ fn start(
     options: &Options,
     control: runtime::Runtime,
 ) -> Result<Running, StartError> {
-    let listeners = listen::bind(&options.http, options.workers)?;
-    let http = listeners.addresses.clone();
+    let plain = listen::bind(&options.http, options.workers)?;
+    let encrypted = listen::bind(&options.https, options.workers)?;
+    let (http, https) = (plain.addresses.clone(), encrypted.addresses.clone());
+    let tls = options.tls.clone();
     let (admin_listener, admin) = listen::bind_one(options.admin)?;
     let (stop, stopping) = watch::channel(None);
     first.live.providers.start();
     let generations = Generations::begin(first, fixed, options.workers);
-    let admin_state = Admin { current: generations.watch(), stopping: stopping.clone() };
+    let admin_state = Admin { current: generations.watch(), tls: tls.clone(), stopping: stopping.clone() };
     control.spawn(admin::serve(admin_listener, admin_state));
     control.spawn(tend(generations.watch(), stopping.clone()));
-    let mut running = Running { http, admin, stop, workers: Vec::new(), control: Some(control), generations };
-    for (number, sockets) in listeners.per_worker.into_iter().enumerate() {
+    if let Some(tls) = tls.clone() {
+        control.spawn(watch_certificates(tls, stopping.clone()));
+    }
+    let (workers, control) = (Vec::new(), Some(control));
+    let mut running = Running { http, https, tls, admin, stop, workers, control, generations };
+    for (number, sockets) in doors(plain, encrypted, options).into_iter().enumerate() {
         let spawned =
             spawn_worker(number, sockets, running.generations.subscribe(), options, stopping.clone());
         running.workers.push(spawned.map_err(StartError::Worker)?);
@@ -176,9 +209,22 @@ fn start(
     Ok(running)
 }
 
+/// What is spoken behind each socket of each worker.
+fn doors(plain: Listeners, encrypted: Listeners, options: &Options) -> Vec<Vec<(TcpListener, Door)>> {
+    let door = |tls: &Arc<Tls>| Door::Tls(Arc::clone(tls), options.timeouts);
+    let front = options.tls.as_ref().filter(|_| !options.https.is_empty()).map(door);
+    let back = if front.is_some() { Door::Redirect } else { Door::Plain };
+    let of_worker = |(plain, encrypted): (Vec<TcpListener>, Vec<TcpListener>)| {
+        let plain = plain.into_iter().map(|socket| (socket, back.clone()));
+        let encrypted = encrypted.into_iter().filter_map(|socket| Some((socket, front.clone()?)));
+        plain.chain(encrypted).collect()
+    };
+    plain.per_worker.into_iter().zip(encrypted.per_worker).map(of_worker).collect()
+}
+
 fn spawn_worker(
     number: usize,
-    sockets: Vec<std::net::TcpListener>,
+    sockets: Vec<(TcpListener, Door)>,
     generations: Subscription,
     options: &Options,
     stopping: watch::Receiver<Option<Duration>>,
@@ -216,6 +262,20 @@ async fn tend(current: Current, mut stopping: watch::Receiver<Option<Duration>>)
             _ = ticks.tick() => {
                 let live = Arc::clone(&current.borrow().live);
                 live.tend().await;
+            }
+            _ = stopping.changed() => return,
+        }
+    }
+}
+
+/// Looks for new certificates. Files are read on a thread that may wait for a disk.
+async fn watch_certificates(tls: Arc<Tls>, mut stopping: watch::Receiver<Option<Duration>>) {
+    let mut ticks = tokio::time::interval(tls::CHECK_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                let tls = Arc::clone(&tls);
+                let _ = tokio::task::spawn_blocking(move || tls.check()).await;
             }
             _ = stopping.changed() => return,
         }

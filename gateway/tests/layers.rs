@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 48] = [
+const ORDER: [&str; 52] = [
     // vocabulary
     "clock",
     "entropy",
@@ -16,6 +16,7 @@ const ORDER: [&str; 48] = [
     "path",
     "origin",
     "request_id",
+    "handshake",
     "body",
     // facts
     "rule",
@@ -38,6 +39,7 @@ const ORDER: [&str; 48] = [
     // I/O
     "session/store",
     "reach",
+    "tls",
     "oidc",
     "providers",
     "tokens",
@@ -54,6 +56,8 @@ const ORDER: [&str; 48] = [
     "config",
     "server/listen",
     "server/farewell",
+    "server/http2",
+    "server/redirect",
     "server/connection",
     "server/admin",
     "server",

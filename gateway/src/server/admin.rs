@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::live::Live;
 use crate::metrics::Format;
+use crate::tls::Tls;
 
 use super::connection::{ACCEPT_PAUSE, HEAD_TIMEOUT, Stopping};
 
@@ -33,6 +34,7 @@ pub use operators::Operators;
 /// What the admin listener answers with.
 pub(super) struct Admin {
     pub(super) current: Current,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) stopping: Stopping,
 }
 
@@ -132,7 +134,12 @@ fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> 
 fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
     let reasons = reasons(&admin.issue().live, admin.stopping.borrow().is_some());
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    reply::json(status, &json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+    let mut body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    if admin.tls.as_ref().is_some_and(|tls| !tls.is_up_to_date()) {
+        // Requests are answered as before, so they need not go elsewhere.
+        body["hints"] = json!(["new TLS certificates cannot be used; the log says why"]);
+    }
+    reply::json(status, &body)
 }
 
 /// Why requests should go elsewhere; nothing when they may come.

@@ -21,6 +21,7 @@ use crate::providers::Providers;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
+use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
 
@@ -35,29 +36,46 @@ use super::{Options, Running, StartError, control_runtime, start};
 pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, StartError> {
     let control = control_runtime()?;
     let access = config.log.access.then(|| (config.log.format(), sink));
+    let metrics = Arc::new(Metrics::new());
+    let tls = config.tls.clone().map(|settings| Tls::new(settings, Arc::clone(&metrics))).transpose()?;
     let options = Options {
         http: config.listen.http.clone(),
+        https: config.listen.https.clone(),
+        tls: tls.map(Arc::new),
+        timeouts: config.listen.timeouts,
         admin: config.listen.admin,
         workers: config.listen.workers.get(),
         access,
     };
     let fixed = Fixed::of(&config);
-    let first = issue(config, None, clock, control.handle())?;
+    let first = issue(config, None, clock, metrics, control.handle())?;
     start(first, fixed, &options, control)
 }
 
 /// The generation after `older`: all that does not depend on what changed is taken over.
 pub(super) fn succeed(config: Config, older: &Live, control: &Handle) -> Result<Issue, StartError> {
-    issue(config, Some(older), older.clock.clone(), control)
+    issue(config, Some(older), older.clock.clone(), Arc::clone(&older.metrics), control)
 }
 
-fn issue(config: Config, older: Option<&Live>, clock: Clock, control: &Handle) -> Result<Issue, StartError> {
+fn issue(
+    config: Config,
+    older: Option<&Live>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    control: &Handle,
+) -> Result<Issue, StartError> {
     let issuers = config.providers.iter().flat_map(Settings::issuers).collect();
     let operators = Arc::new(Operators::new(config.listen.admin_token.as_ref(), issuers));
-    Ok(Issue { live: Arc::new(live(config, older, clock, control)?), operators })
+    Ok(Issue { live: Arc::new(live(config, older, clock, metrics, control)?), operators })
 }
 
-fn live(config: Config, older: Option<&Live>, clock: Clock, control: &Handle) -> Result<Live, StartError> {
+fn live(
+    config: Config,
+    older: Option<&Live>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    control: &Handle,
+) -> Result<Live, StartError> {
     let form_post = config.providers.iter().any(|provider| provider.response_mode == ResponseMode::FormPost);
     let own = endpoints::routes(&config.providers);
     let files = folders(&config);
@@ -75,7 +93,6 @@ fn live(config: Config, older: Option<&Live>, clock: Clock, control: &Handle) ->
     }
     let forwarded =
         Forwarded { host: config.public_url.authority_value(), scheme: config.public_url.scheme_value() };
-    let metrics = older.map_or_else(|| Arc::new(Metrics::new()), |older| Arc::clone(&older.metrics));
     let (clear_site_data, shown_claims) =
         (config.session.clear_site_data, config.session.shown_claims.clone());
     // Last of all that can fail: from here on the store has the new settings.

@@ -20,6 +20,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let public_url = config.public_url.as_str().to_owned();
     let running = launch(config, Clock::system(), Arc::new(Mutex::new(io::stdout())))?;
+    for address in running.https() {
+        tracing::info!(target: "gateway", %address, public_url, "listening with TLS");
+    }
     for address in running.http() {
         tracing::info!(target: "gateway", %address, public_url, "listening");
     }
