@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Localhost, Origin, OriginError};
 use crate::secret::Secret;
 
 use super::placeholder::is_placeholder;
@@ -76,6 +76,7 @@ pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
 pub(super) fn read(
     top: &Section<'_>,
     public_url: Option<&Origin>,
+    localhost: Localhost,
     around: &Surroundings<'_>,
 ) -> Option<Found> {
     let section = if top.has("listen") { Some(top.section("listen", &schema::LISTEN)?) } else { None };
@@ -96,7 +97,12 @@ pub(super) fn read(
         http.iter().flatten().flatten().chain(admin.iter().flatten()).collect();
     check_apart(top, &written);
     if public_url.is_some_and(|origin| !origin.is_secure()) {
-        check_loopback(top, &written);
+        // A container's loopback interface is reached by nobody else: its engine says who reaches the other one.
+        let bound: Vec<&Placed<SocketAddr>> = match localhost {
+            Localhost::ThisMachine => written,
+            Localhost::Containers => admin.iter().flatten().collect(),
+        };
+        check_loopback(top, &bound);
     }
     if let Some(Some(admin)) = admin.as_ref().filter(|_| public_url.is_some_and(Origin::is_secure))
         && !admin.value.ip().is_loopback()
