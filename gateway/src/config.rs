@@ -5,6 +5,7 @@
 
 mod allow;
 mod check;
+mod development;
 mod docs;
 mod duration;
 mod files;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Localhost, Origin, OriginError};
 use crate::secret::Secret;
 
 use super::placeholder::is_placeholder;
@@ -103,6 +103,7 @@ pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
 pub(super) fn read(
     top: &Section<'_>,
     public_url: Option<&Origin>,
+    localhost: Localhost,
     around: &Surroundings<'_>,
 ) -> Option<Found> {
     let section = if top.has("listen") { Some(top.section("listen", &schema::LISTEN)?) } else { None };
@@ -127,7 +128,12 @@ pub(super) fn read(
         http.iter().chain(&https).flatten().flatten().chain(admin.iter().flatten()).collect();
     check_apart(top, &written);
     if public_url.is_some_and(|origin| !origin.is_secure()) {
-        check_loopback(top, &written);
+        // A container's loopback interface is reached by nobody else: its engine says who reaches the other one.
+        let bound: Vec<&Placed<SocketAddr>> = match localhost {
+            Localhost::ThisMachine => written,
+            Localhost::Containers => admin.iter().flatten().collect(),
+        };
+        check_loopback(top, &bound);
     }
     if let Some(Some(admin)) = admin.as_ref().filter(|_| public_url.is_some_and(Origin::is_secure))
         && !admin.value.ip().is_loopback()

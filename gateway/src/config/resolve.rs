@@ -8,7 +8,7 @@ use crate::oidc;
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
-use super::{Config, listen, log, providers, routes, session, tls, tokens, upstreams};
+use super::{Config, development, listen, log, providers, routes, session, tls, tokens, upstreams};
 
 /// Reads the text of a configuration that is called `name`.
 pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
@@ -28,7 +28,8 @@ pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Resu
 
 fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
-    let listen = listen::read(top, public_url.as_ref(), around);
+    let localhost = development::read(top, public_url.as_ref());
+    let listen = listen::read(top, public_url.as_ref(), localhost, around);
     let https = listen.as_ref().and_then(|listen| listen.https.as_ref());
     let tls = tls::read(top, https, public_url.as_ref(), around);
     let providers = providers::read(top, public_url.as_ref(), around);
@@ -67,7 +68,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
             .map(|provider| {
                 let settings = provider.found?.settings;
                 let resources = tokens::resources_of_sign_in(&settings, &tokens);
-                Some(oidc::Settings { resources, ..settings })
+                Some(oidc::Settings { resources, localhost, ..settings })
             })
             .collect::<Option<_>>()?,
         session: session?.settings,

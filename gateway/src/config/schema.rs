@@ -75,6 +75,12 @@ pub(super) const TOP: Table = Table {
             Required,
             "The address that people type: scheme, host and port, no path. `https`, except on loopback. Every absolute URL the gateway writes starts with it, never with what a request says of itself.",
         ),
+        key(
+            "development_in_containers",
+            "`true` or `false`",
+            Default("`false`"),
+            "For trying things out in containers, as `deploy/compose` does it: `listen.http` may be any address although `public_url` is `http`, and an issuer under `.localhost` may be another container at a private address. Everything travels in the clear, which the log says at each start. Refused while `public_url` is `https`.",
+        ),
         key("listen", "table", Default("see `[listen]`"), "Where the gateway listens."),
         key("tls", "table", Default("required with `listen.https`"), "The site's certificates."),
         key(
@@ -105,7 +111,7 @@ pub(super) const TOP: Table = Table {
 /// `[listen]`
 pub(super) const LISTEN: Table = Table {
     header: "[listen]",
-    intro: "Addresses are an IP address and a port. While `public_url` is `http`, all of them must be loopback addresses.",
+    intro: "Addresses are an IP address and a port. While `public_url` is `http`, all of them must be loopback addresses (but see `development_in_containers`).",
     keys: &[
         key(
             "http",
