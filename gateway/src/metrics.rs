@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::clock::Timestamp;
 use crate::session::ending::Ending;
 
 pub use exposition::Format;
@@ -37,6 +38,14 @@ pub struct Metrics {
     ended: Each<Ending, Counter>,
     refreshes: Each<RefreshResult, (Counter, Histogram)>,
     calls: Each<Operation, Call>,
+    configuration: Configuration,
+}
+
+/// How the running configuration stands to its file.
+struct Configuration {
+    generation: Gauge,
+    adopted: Gauge,
+    is_latest: Gauge,
 }
 
 type StoreLabel = [(&'static str, &'static str); 1];
@@ -82,6 +91,7 @@ impl Metrics {
             ended: endings(&mut registry),
             refreshes: refreshes(&mut registry),
             calls: calls(&mut registry),
+            configuration: configuration(&mut registry),
             registry,
         }
     }
@@ -108,6 +118,18 @@ impl Metrics {
         let call = self.calls.of(operation);
         if is_ok { &call.ok } else { &call.error }.inc();
         call.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Another configuration runs: the so-and-so-many-th of this process, since `at`.
+    pub fn configuration_adopted(&self, generation: u64, at: Timestamp) {
+        self.configuration.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        self.configuration.adopted.set(at.0);
+        self.configuration.is_latest.set(1);
+    }
+
+    /// There is a newer configuration that does not run.
+    pub fn configuration_refused(&self) {
+        self.configuration.is_latest.set(0);
     }
 
     /// The gauges of the store that is called `name`.
@@ -152,6 +174,25 @@ where
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
+}
+
+fn configuration(registry: &mut Registry) -> Configuration {
+    let adopted = Gauge::default();
+    let help = "When the running configuration was taken on";
+    registry.register_with_unit("config_last_reload_success_timestamp", help, Unit::Seconds, adopted.clone());
+    Configuration {
+        generation: registered(
+            registry,
+            "config_generation",
+            "How many configurations this process has taken on",
+        ),
+        adopted,
+        is_latest: registered(
+            registry,
+            "config_last_reload_successful",
+            "1 while the file's configuration runs, 0 after one was refused",
+        ),
+    }
 }
 
 fn endings(registry: &mut Registry) -> Each<Ending, Counter> {

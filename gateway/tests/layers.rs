@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 48] = [
+const ORDER: [&str; 52] = [
     // vocabulary
     "clock",
     "entropy",
@@ -55,6 +55,10 @@ const ORDER: [&str; 48] = [
     "server/listen",
     "server/farewell",
     "server/connection",
+    "server/inherit",
+    "server/manager",
+    "server/standing",
+    "server/lookout",
     "server/admin",
     "server",
     "doctor",
