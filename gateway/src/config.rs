@@ -13,6 +13,7 @@ mod listen;
 mod log;
 mod placeholder;
 mod problem;
+mod process;
 mod provider;
 mod providers;
 mod raw;
@@ -21,6 +22,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod session;
+mod source;
 mod suggest;
 mod tls;
 mod tokens;
@@ -42,7 +44,9 @@ use crate::upstream;
 pub use files::FilesSettings;
 pub use listen::{Listen, Timeouts};
 pub use problem::{Problem, Problems};
+pub use process::{Reload, Shutdown};
 pub use session::SessionSettings;
+pub use source::Source;
 
 use secrets::Surroundings;
 
@@ -69,13 +73,34 @@ pub struct Config {
     pub routes: Vec<Arc<Route>>,
     /// What to log.
     pub log: Log,
+    /// How the process learns of another configuration.
+    pub reload: Reload,
+    /// How it ends.
+    pub shutdown: Shutdown,
     /// What is not wrong, but should be known; to be logged at the start.
     pub warnings: Vec<String>,
+    /// The files that all this was read from.
+    pub sources: Vec<Source>,
 }
 
 impl Config {
     /// Reads a file. Relative paths in it start from its own folder.
     pub fn load(path: &Path) -> Result<Self, Problems> {
+        let mut own = Source::of(path);
+        let loaded = Self::load_file(path, &mut own);
+        match loaded {
+            Ok(mut config) => {
+                config.sources.push(own);
+                Ok(config)
+            }
+            Err(mut problems) => {
+                problems.sources.push(own);
+                Err(problems)
+            }
+        }
+    }
+
+    fn load_file(path: &Path, own: &mut Source) -> Result<Self, Problems> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| {
             Problems::of_file(
@@ -84,6 +109,7 @@ impl Config {
                 "name the configuration with --config FILE",
             )
         })?;
+        *own = Source::with(path, &bytes);
         let text = String::from_utf8(bytes).map_err(|error| {
             let line =
                 error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
@@ -99,7 +125,7 @@ impl Config {
     /// Reads a text that is called `name` in messages. Relative paths in it start from `base`.
     pub fn parse(text: &str, name: &str, base: &Path) -> Result<Self, Problems> {
         let env = |name: &str| std::env::var_os(name);
-        resolve::resolve(text, name, &Surroundings { base, env: &env })
+        resolve::resolve(text, name, &Surroundings::new(base, &env))
     }
 }
 

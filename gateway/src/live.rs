@@ -39,6 +39,8 @@ pub struct Live {
     pub cookies: Cookies,
     /// Every route, the gateway's own paths among them.
     pub routes: RouteTable,
+    /// Whether the configuration says to look for changes of it.
+    pub watches: bool,
     /// Folders of static files, as `Target::Files` counts them.
     pub files: Vec<Files>,
     /// The services behind the gateway, as `Target::Upstream` counts them. Each worker has connections of its own.

@@ -117,7 +117,7 @@ fn run(path: &Path) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    gateway::run(config)
+    gateway::run(path, config)
 }
 
 fn check(path: &Path) -> anyhow::Result<()> {

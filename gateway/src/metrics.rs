@@ -40,6 +40,14 @@ pub struct Metrics {
     calls: Each<Operation, Call>,
     certificates_up_to_date: Gauge,
     certificate_expiry: Gauge,
+    configuration: Configuration,
+}
+
+/// How the running configuration stands to its file.
+struct Configuration {
+    generation: Gauge,
+    adopted: Gauge,
+    is_latest: Gauge,
 }
 
 type StoreLabel = [(&'static str, &'static str); 1];
@@ -95,6 +103,7 @@ impl Metrics {
             ended: endings(&mut registry),
             refreshes: refreshes(&mut registry),
             calls: calls(&mut registry),
+            configuration: configuration(&mut registry),
             registry,
         }
     }
@@ -127,6 +136,18 @@ impl Metrics {
     pub fn certificates(&self, are_up_to_date: bool, first_expiry: Option<Timestamp>) {
         self.certificates_up_to_date.set(are_up_to_date.into());
         self.certificate_expiry.set(first_expiry.map_or(0, |moment| moment.0));
+    }
+
+    /// Another configuration runs: the so-and-so-many-th of this process, since `at`.
+    pub fn configuration_adopted(&self, generation: u64, at: Timestamp) {
+        self.configuration.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        self.configuration.adopted.set(at.0);
+        self.configuration.is_latest.set(1);
+    }
+
+    /// There is a newer configuration that does not run.
+    pub fn configuration_refused(&self) {
+        self.configuration.is_latest.set(0);
     }
 
     /// The gauges of the store that is called `name`.
@@ -171,6 +192,25 @@ where
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
+}
+
+fn configuration(registry: &mut Registry) -> Configuration {
+    let adopted = Gauge::default();
+    let help = "When the running configuration was taken on";
+    registry.register_with_unit("config_last_reload_success_timestamp", help, Unit::Seconds, adopted.clone());
+    Configuration {
+        generation: registered(
+            registry,
+            "config_generation",
+            "How many configurations this process has taken on",
+        ),
+        adopted,
+        is_latest: registered(
+            registry,
+            "config_last_reload_successful",
+            "1 while the file's configuration runs, 0 after one was refused",
+        ),
+    }
 }
 
 fn endings(registry: &mut Registry) -> Each<Ending, Counter> {

@@ -5,10 +5,14 @@ mod connection;
 mod farewell;
 mod generations;
 mod http2;
+mod inherit;
 mod launch;
 pub mod listen;
+mod lookout;
+mod manager;
 mod redirect;
 mod run;
+mod standing;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -31,14 +35,16 @@ use crate::tls::{self, Tls, TlsError};
 use admin::{Admin, Current, Issue};
 use connection::Door;
 use generations::{Fixed, Generations, Subscription};
+use inherit::Inherited;
 use listen::Listeners;
+use manager::Heart;
 
 pub use generations::ReloadError;
 pub use launch::{SessionsError, launch};
 pub use run::run;
 
-/// How long requests in flight may take to finish when the gateway stops.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long refreshes may take that are under way when everything else has ended.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// What a gateway is started with beside its first generation, and keeps for its life.
 pub struct Options {
@@ -69,6 +75,11 @@ pub enum StartError {
         /// The operating system's word.
         source: io::Error,
     },
+    /// A socket for TLS, and nothing to speak it with.
+    #[error(
+        "the service manager handed over a socket named \"https\", but the configuration has no certificates: add [tls]"
+    )]
+    NoTls,
     /// The operating system gives no thread or no event queue.
     #[error("cannot start a worker")]
     Worker(#[source] io::Error),
@@ -95,6 +106,7 @@ pub struct Running {
     https: Vec<SocketAddr>,
     tls: Option<Arc<Tls>>,
     admin: SocketAddr,
+    is_leaving: watch::Sender<bool>,
     stop: watch::Sender<Option<Duration>>,
     workers: Vec<thread::JoinHandle<()>>,
     control: Option<runtime::Runtime>,
@@ -127,9 +139,18 @@ impl Running {
         self.generations.current().live
     }
 
+    /// From now on the gateway says that it is not ready. Returns how long it should go on before it stops, so that
+    /// whoever sends it requests has learned that.
+    pub fn leave(&self) -> Duration {
+        self.is_leaving.send_replace(true);
+        self.generations.current().shutdown.delay
+    }
+
     /// Stops accepting, lets requests in flight finish within the grace, and returns when all is quiet. Blocks.
     pub fn stop(mut self) {
-        self.halt(GRACE);
+        self.leave();
+        self.halt(self.generations.current().shutdown.grace);
+        self.settle();
     }
 
     fn halt(&mut self, grace: Duration) {
@@ -138,34 +159,33 @@ impl Running {
             // A worker that panicked has already said so.
             let _ = worker.join();
         }
-        if let Some(control) = self.control.take() {
-            if !grace.is_zero() {
-                settle(&control, self.live());
+    }
+
+    /// Lets refreshes end, so that no rotated token is lost, and writes down who was here. Waits on a channel, because the
+    /// caller may be on a runtime of its own.
+    fn settle(&self) {
+        let Some(control) = &self.control else { return };
+        let (done, is_done) = mpsc::channel();
+        let live = self.live();
+        control.spawn(async move {
+            let refreshes = tokio::time::timeout(SETTLING, live.tokens.finished());
+            let (_, written) = tokio::join!(refreshes, live.sessions.write_uses());
+            if let Err(error) = written {
+                tracing::warn!(target: "gateway", error = causes(&error), "the last uses of sessions are not written down");
             }
-            control.shutdown_background();
-        }
+            let _ = done.send(());
+        });
+        let _ = is_done.recv_timeout(SETTLING + Duration::from_secs(1));
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.halt(Duration::ZERO);
-    }
-}
-
-/// Lets refreshes end, so that no rotated token is lost, and writes down who was here. Waits on a channel, because the
-/// caller may be on a runtime of its own.
-fn settle(control: &runtime::Runtime, live: Arc<Live>) {
-    let (done, is_done) = mpsc::channel();
-    control.spawn(async move {
-        let refreshes = tokio::time::timeout(GRACE, live.tokens.finished());
-        let (_, written) = tokio::join!(refreshes, live.sessions.write_uses());
-        if let Err(error) = written {
-            tracing::warn!(target: "gateway", error = causes(&error), "the last uses of sessions are not written down");
+        if let Some(control) = self.control.take() {
+            control.shutdown_background();
         }
-        let _ = done.send(());
-    });
-    let _ = is_done.recv_timeout(GRACE + Duration::from_secs(1));
+    }
 }
 
 /// The runtime for rare work: the provider, the admin listener, sweeping. Sign-in and refresh run here, not on workers.
@@ -178,32 +198,40 @@ pub fn control_runtime() -> Result<runtime::Runtime, StartError> {
         .map_err(StartError::Worker)
 }
 
-/// Binds every listener, then starts the workers. Nothing runs when an address is taken.
+/// Binds every listener that is not open already, then starts the workers. Nothing runs when an address is taken.
 fn start(
     first: Issue,
     fixed: Fixed,
     options: &Options,
+    inherited: Inherited,
     control: runtime::Runtime,
 ) -> Result<Running, StartError> {
-    let plain = listen::bind(&options.http, options.workers)?;
-    let encrypted = listen::bind(&options.https, options.workers)?;
-    let (http, https) = (plain.addresses.clone(), encrypted.addresses.clone());
     let tls = options.tls.clone();
-    let (admin_listener, admin) = listen::bind_one(options.admin)?;
+    if tls.is_none() && !inherited.https.is_empty() {
+        return Err(StartError::NoTls);
+    }
+    let plain = listen::share_or_bind(inherited.http, &options.http, options.workers)?;
+    let encrypted = listen::share_or_bind(inherited.https, &options.https, options.workers)?;
+    let (http, https) = (plain.addresses.clone(), encrypted.addresses.clone());
+    let (admin_listener, admin) = listen::take_or_bind(inherited.admin, options.admin)?;
     let (stop, stopping) = watch::channel(None);
+    let is_leaving = watch::Sender::new(false);
     first.live.providers.start();
     let generations = Generations::begin(first, fixed, options.workers);
-    let admin_state = Admin { current: generations.watch(), tls: tls.clone(), stopping: stopping.clone() };
+    let (current, standing) = (generations.watch(), generations.standing());
+    let admin_state = Admin { current, tls: tls.clone(), standing, is_leaving: is_leaving.subscribe() };
     control.spawn(admin::serve(admin_listener, admin_state));
     control.spawn(tend(generations.watch(), stopping.clone()));
     if let Some(tls) = tls.clone() {
         control.spawn(watch_certificates(tls, stopping.clone()));
     }
+    let hearts = hearts(options.workers, &control);
     let (workers, control) = (Vec::new(), Some(control));
-    let mut running = Running { http, https, tls, admin, stop, workers, control, generations };
+    let mut running = Running { http, https, tls, admin, is_leaving, stop, workers, control, generations };
     for (number, sockets) in doors(plain, encrypted, options).into_iter().enumerate() {
-        let spawned =
-            spawn_worker(number, sockets, running.generations.subscribe(), options, stopping.clone());
+        let follow = running.generations.subscribe();
+        let heart = hearts.get(number).cloned();
+        let spawned = spawn_worker(number, sockets, follow, heart, options, stopping.clone());
         running.workers.push(spawned.map_err(StartError::Worker)?);
     }
     Ok(running)
@@ -222,10 +250,22 @@ fn doors(plain: Listeners, encrypted: Listeners, options: &Options) -> Vec<Vec<(
     plain.per_worker.into_iter().zip(encrypted.per_worker).map(of_worker).collect()
 }
 
+/// A heart for each worker, if the service manager wants to know that they are alive.
+fn hearts(workers: usize, control: &runtime::Runtime) -> Vec<(Heart, Duration)> {
+    let Some(every) = manager::sign_of_life() else {
+        return Vec::new();
+    };
+    let hearts: Vec<Heart> = (0..workers).map(|_| Heart::default()).collect();
+    control.spawn(manager::attest(hearts.clone(), every));
+    // Twice as often as it is looked at.
+    hearts.into_iter().map(|heart| (heart, every / 2)).collect()
+}
+
 fn spawn_worker(
     number: usize,
     sockets: Vec<(TcpListener, Door)>,
     generations: Subscription,
+    heart: Option<(Heart, Duration)>,
     options: &Options,
     stopping: watch::Receiver<Option<Duration>>,
 ) -> io::Result<thread::JoinHandle<()>> {
@@ -247,8 +287,12 @@ fn spawn_worker(
         let worker = Rc::new(Worker::new(generations.live(), AccessLog::new(access)));
         runtime.block_on(async {
             let follower = tokio::task::spawn_local(generations.follow(Rc::clone(&worker)));
+            let alive = heart.map(|(heart, every)| tokio::task::spawn_local(manager::beat(heart, every)));
             connection::serve(worker, sockets, stopping, capacity).await;
             follower.abort();
+            if let Some(alive) = alive {
+                alive.abort();
+            }
         });
     })?;
     built.recv().map_err(io::Error::other)??;

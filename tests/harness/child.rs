@@ -55,9 +55,19 @@ impl Process {
         self.end(Signal::KILL).await
     }
 
-    async fn end(&mut self, signal: Signal) -> ExitStatus {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let number = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
         kill_process(number, signal).expect("it is ours");
+    }
+
+    async fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        self.ended().await
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         loop {
             if let Some(status) = child.try_wait().expect("it is ours") {

@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
+use rustix::process::Signal;
 use url::Url;
 
 use crate::ask::Ask;
@@ -12,6 +13,7 @@ use crate::child::Process;
 use crate::exchange;
 use crate::port::FreePort;
 use crate::reply::Reply;
+use crate::site::eventually;
 use crate::text;
 
 /// A gateway process, running or not.
@@ -93,6 +95,59 @@ impl Program {
         Url::parse(&format!("http://127.0.0.1:{}{path}", self.admin.number())).expect("a path")
     }
 
+    /// Sends it a signal, and leaves it to itself.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.process.ended().await
+    }
+
+    /// How many configurations it has taken on.
+    ///
+    /// # Panics
+    /// If it does not tell.
+    pub async fn generation(&self) -> u64 {
+        let ready = self.admin(Ask::bare("GET", "/readyz")).await.json();
+        ready["configuration"]["generation"].as_u64().expect("a number")
+    }
+
+    /// Waits until it has taken on a configuration after that one.
+    pub async fn generation_after(&self, generation: u64) -> u64 {
+        eventually("another configuration runs", || async { self.generation().await > generation }).await;
+        self.generation().await
+    }
+
+    /// Waits until it has refused a configuration, and gives the problems.
+    pub async fn refusal(&self) -> String {
+        let refused = || async {
+            let ready = self.admin(Ask::bare("GET", "/readyz")).await.json();
+            ready["configuration"]["newer_file_refused"]["problems"].clone()
+        };
+        eventually("a configuration is refused", || async { refused().await.is_array() }).await;
+        refused().await.to_string()
+    }
+
+    /// Where its configuration is.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Where its admin listener is.
+    pub fn admin_port(&self) -> u16 {
+        self.admin.number()
+    }
+
+    /// Its number, for `/proc`.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks it to end (SIGTERM), and waits until it has.
     ///
     /// # Panics
@@ -107,10 +162,20 @@ impl Program {
         self.process.kill().await;
     }
 
-    /// Sets a key of its configuration, for its next start.
+    /// Sets a key of its configuration.
     pub fn set(&self, table: &str, key: &str, value: &str) {
+        self.edit(|text| text::set(&text, table, key, value));
+    }
+
+    /// Changes the text of its configuration, in one step.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn edit(&self, edit: impl FnOnce(String) -> String) {
         let text = fs::read_to_string(&self.config).expect("its configuration");
-        fs::write(&self.config, text::set(&text, table, key, value)).expect("its configuration");
+        let unfinished = self.config.with_extension("new");
+        fs::write(&unfinished, edit(text)).expect("its configuration");
+        fs::rename(&unfinished, &self.config).expect("its configuration");
     }
 
     /// How many bytes of memory it uses at the moment.

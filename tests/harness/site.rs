@@ -36,6 +36,7 @@ pub struct Site {
     access: Memory,
     log_start: usize,
     folder: TempDir,
+    config: Mutex<String>,
 }
 
 /// What a site logged until it was stopped.
@@ -77,8 +78,18 @@ impl Site {
         let config = config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let secrets = Arc::new(Secrets::default());
         let (others, programs) = (Vec::new(), Vec::new());
-        let mut site =
-            Self { others, programs, stack: Some(stack), https, offset, secrets, access, log_start, folder };
+        let mut site = Self {
+            others,
+            programs,
+            stack: Some(stack),
+            https,
+            offset,
+            secrets,
+            access,
+            log_start,
+            folder,
+            config: Mutex::new(config.clone()),
+        };
         site.listen_to_provider();
         match gateways {
             Gateways::Here(count) => site.launch_others(count, &config)?,
@@ -161,6 +172,21 @@ impl Site {
     pub fn live(&self) -> Vec<Arc<gateway::live::Live>> {
         let first = self.programs.is_empty().then(|| self.stack().gateway().live());
         first.into_iter().chain(self.others.iter().map(gateway::server::Running::live)).collect()
+    }
+
+    /// Has every gateway in this process take on the configuration with these changes. The number of its generation, or
+    /// what is wrong with it.
+    pub fn reload(&self, edit: impl FnOnce(String) -> String) -> Result<u64, String> {
+        let root = demo::root().expect("the tests run in the checkout");
+        let mut known = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = edit(known.clone());
+        let parse = || gateway::config::Config::parse(&text, "gateway.toml", &root);
+        let mut generation = self.stack().gateway().reload(parse()).map_err(|error| error.to_string())?;
+        for gateway in &self.others {
+            generation = gateway.reload(parse()).map_err(|error| error.to_string())?;
+        }
+        *known = text;
+        Ok(generation)
     }
 
     /// The address of a path of the site.

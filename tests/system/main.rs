@@ -32,6 +32,7 @@ mod pushed; // requests that no browser carries, and claims from userinfo
 mod readme; // the table of requirements and tests
 mod redirects; // where people can be sent
 mod refresh_race; // many requests that need one new token
+mod reload; // another configuration while the gateway runs
 mod rotation; // identifiers of sessions change
 mod session; // how long people stay signed in, and whose session it is
 mod sign_in; // what the provider is asked

@@ -29,7 +29,7 @@ pub(super) fn read(
         route.report().problem(&text.place, message, help);
         None
     };
-    let path = around.path(text.value);
+    let path = around.place(text.value);
     let root = match path.canonicalize() {
         Ok(root) if root.is_dir() => root,
         Ok(_) => {

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::source::Source;
+
 /// One thing to put right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -27,6 +29,8 @@ pub struct Problems {
     name: String,
     source: String,
     list: Vec<Problem>,
+    /// The files that were read; some problems go away when one of them changes.
+    pub(super) sources: Vec<Source>,
 }
 
 impl Problems {
@@ -39,7 +43,7 @@ impl Problems {
 
     /// No problem yet. `source` is shown in excerpts, so its secrets are masked already.
     pub(super) fn new(name: &str, source: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), source: source.into(), list: Vec::new() }
+        Self { name: name.to_owned(), source: source.into(), list: Vec::new(), sources: Vec::new() }
     }
 
     /// Adds a problem at a place of the source.
@@ -56,6 +60,16 @@ impl Problems {
             span,
         });
         self.list.sort_by_key(|problem| problem.span.start);
+    }
+
+    /// The files that were read.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// What the configuration is called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// How many there are.

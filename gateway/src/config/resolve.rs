@@ -8,10 +8,22 @@ use crate::oidc;
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
-use super::{Config, development, listen, log, providers, routes, session, tls, tokens, upstreams};
+use super::{Config, development, listen, log, process, providers, routes, session, tls, tokens, upstreams};
 
 /// Reads the text of a configuration that is called `name`.
 pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
+    let read = resolve_whole(text, name, around);
+    // Also when it is wrong: what makes it right may be in a file that it names.
+    match read {
+        Ok(config) => Ok(Config { sources: around.sources(), ..config }),
+        Err(mut problems) => {
+            problems.sources = around.sources();
+            Err(problems)
+        }
+    }
+}
+
+fn resolve_whole(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
     let document = DeTable::parse(text).map_err(|error| syntax(text, name, &error))?;
     let report = Report::default();
     let config = read(&Section::top(&report, &document), around);
@@ -59,6 +71,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
     let log = log::read(top);
+    let (reload, shutdown) = (process::reload(top), process::shutdown(top));
     Some(Config {
         public_url: public_url?,
         listen: listen?.settings,
@@ -77,7 +90,10 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         tokens: tokens.into_iter().map(|token| token.spec).collect::<Option<_>>()?,
         routes,
         log: log?,
+        reload: reload?,
+        shutdown: shutdown?,
         warnings: Vec::new(),
+        sources: Vec::new(),
     })
 }
 

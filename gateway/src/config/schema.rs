@@ -62,6 +62,8 @@ pub(super) const ALL: &[&Table] = &[
     &ROUTE,
     &CLIENT_CERTIFICATE,
     &LOG,
+    &RELOAD,
+    &SHUTDOWN,
 ];
 
 /// The keys before the first header.
@@ -105,6 +107,13 @@ pub(super) const TOP: Table = Table {
             "Which paths lead where, and who may pass.",
         ),
         key("log", "table", Default("see `[log]`"), "What is logged, and how."),
+        key(
+            "reload",
+            "table",
+            Default("see `[reload]`"),
+            "How a running gateway takes on another configuration.",
+        ),
+        key("shutdown", "table", Default("see `[shutdown]`"), "How the gateway ends."),
     ],
 };
 
@@ -714,5 +723,37 @@ pub(super) const LOG: Table = Table {
             "off, error, warn, info, debug or trace; or by module, such as `\"info,gateway::oidc=debug\"`.",
         ),
         key("access", "`true` or `false`", Default("`true`"), "Whether each request is logged."),
+    ],
+};
+
+/// `[reload]`
+pub(super) const RELOAD: Table = Table {
+    header: "[reload]",
+    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. The addresses and `workers` of `[listen]`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
+    keys: &[key(
+        "watch",
+        "`true` or `false`",
+        Default("`true`"),
+        "Whether the gateway reloads by itself when this file, or a file of a secret, key or certificate that it names, has changed.",
+    )],
+};
+
+/// `[shutdown]`
+pub(super) const SHUTDOWN: Table = Table {
+    header: "[shutdown]",
+    intro: "What happens after SIGTERM or Ctrl-C. A second one ends the gateway at once.",
+    keys: &[
+        key(
+            "delay",
+            "duration",
+            Default("`\"0s\"`"),
+            "For so long the gateway goes on taking requests while `/readyz` answers 503, so that a load balancer finds others first. 1 hour at most.",
+        ),
+        key(
+            "grace",
+            "duration",
+            Default("`\"10s\"`"),
+            "After that no connection is taken, and requests, event streams and WebSockets under way may take this long. Then they are cut off. 1 hour at most.",
+        ),
     ],
 };

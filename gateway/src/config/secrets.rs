@@ -1,6 +1,7 @@
 //! Where a secret is, and whether what is there deserves the name. A secret never stands in the configuration itself:
 //! that file is copied, committed and shown.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -11,6 +12,7 @@ use crate::secret::Secret;
 use super::placeholder::is_placeholder;
 use super::raw::{Placed, Report, Section, Text, Value};
 use super::schema;
+use super::source::Source;
 
 /// What is asked of a secret.
 pub(super) struct Wanted {
@@ -37,12 +39,34 @@ pub(super) struct Surroundings<'s> {
     pub(super) base: &'s Path,
     /// Reads an environment variable.
     pub(super) env: &'s dyn Fn(&str) -> Option<OsString>,
+    /// The files that were named so far.
+    sources: RefCell<Vec<Source>>,
 }
 
-impl Surroundings<'_> {
-    /// A path of the configuration, from its own folder.
+impl<'s> Surroundings<'s> {
+    /// Nothing was looked at yet.
+    pub(super) fn new(base: &'s Path, env: &'s dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self { base, env, sources: RefCell::default() }
+    }
+
+    /// A file that is about to be read, from the configuration's own folder. When it changes, so does the configuration.
     pub(super) fn path(&self, text: &str) -> PathBuf {
+        let path = self.place(text);
+        let mut sources = self.sources.borrow_mut();
+        if !sources.iter().any(|known| known.path() == path) {
+            sources.push(Source::of(&path));
+        }
+        path
+    }
+
+    /// A place that the configuration only names.
+    pub(super) fn place(&self, text: &str) -> PathBuf {
         self.base.join(text)
+    }
+
+    /// The files that were named so far.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        self.sources.borrow().clone()
     }
 
     /// The folder of the configuration file; `Path` writes the current one as nothing.

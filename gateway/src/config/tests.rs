@@ -49,7 +49,7 @@ impl Folder {
     }
 
     pub(super) fn read(&self, text: &str) -> Result<Config, Problems> {
-        resolve(text, "gateway.toml", &Surroundings { base: self.path(), env: &env })
+        resolve(text, "gateway.toml", &Surroundings::new(self.path(), &env))
     }
 }
 
@@ -131,8 +131,7 @@ fn the_entra_variant_in_its_comments_is_good_too() {
     let (variant, after) = variant.split_once("\n\n").expect("an end");
     let variant = variant.replace("# ", "").replace("GATEWAY_CLIENT_SECRET", "GOOD_SECRET");
     let text = format!("{before}\n[provider]\n{variant}\n\n{after}");
-    let config =
-        resolve(&text, "gateway.toml", &Surroundings { base: &root, env: &env }).expect("no problem");
+    let config = resolve(&text, "gateway.toml", &Surroundings::new(&root, &env)).expect("no problem");
     assert!(config.providers[0].issuer.contains(".ciamlogin.com/"));
     assert_eq!(config.providers[0].metadata_url.host_str(), Some("contoso.ciamlogin.com"));
 }

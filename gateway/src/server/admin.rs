@@ -23,11 +23,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::config::Shutdown;
 use crate::live::Live;
 use crate::metrics::Format;
 use crate::tls::Tls;
 
-use super::connection::{ACCEPT_PAUSE, HEAD_TIMEOUT, Stopping};
+use super::connection::{ACCEPT_PAUSE, HEAD_TIMEOUT};
+use super::standing::Standing;
 
 pub use operators::Operators;
 
@@ -35,17 +37,20 @@ pub use operators::Operators;
 pub(super) struct Admin {
     pub(super) current: Current,
     pub(super) tls: Option<Arc<Tls>>,
-    pub(super) stopping: Stopping,
+    pub(super) standing: Arc<Standing>,
+    /// Whether the gateway will soon be gone.
+    pub(super) is_leaving: watch::Receiver<bool>,
 }
 
 /// What is answered from right now.
 pub(super) type Current = watch::Receiver<Issue>;
 
-/// One generation, and who may ask about it.
+/// One generation, who may ask about it, and how it ends.
 #[derive(Clone)]
 pub(super) struct Issue {
     pub(super) live: Arc<Live>,
     pub(super) operators: Arc<Operators>,
+    pub(super) shutdown: Shutdown,
 }
 
 impl Admin {
@@ -64,24 +69,20 @@ struct Ends {
     own: IpAddr,
 }
 
-/// Serves until told to stop.
+/// Serves as long as the process runs, so that whoever asks learns that it is about to end.
 pub(super) async fn serve(listener: std::net::TcpListener, admin: Admin) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(target: "gateway", %error, "cannot watch the admin listener"),
     };
-    let mut stopping = admin.stopping.clone();
     let admin = Arc::new(admin);
     loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    tokio::spawn(converse(stream, peer, Arc::clone(&admin)));
-                }
-                // For want of file descriptors, usually; trying at once would keep this thread from sign-ins.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            _ = stopping.changed() => return,
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tokio::spawn(converse(stream, peer, Arc::clone(&admin)));
+            }
+            // For want of file descriptors, usually; trying at once would keep this thread from sign-ins.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
@@ -132,9 +133,11 @@ fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> 
 }
 
 fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
-    let reasons = reasons(&admin.issue().live, admin.stopping.borrow().is_some());
+    let reasons = reasons(&admin.issue().live, *admin.is_leaving.borrow());
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    let configuration = admin.standing.view();
+    let ready = reasons.is_empty();
+    let mut body = json!({ "ready": ready, "reasons": reasons, "configuration": configuration });
     if admin.tls.as_ref().is_some_and(|tls| !tls.is_up_to_date()) {
         // Requests are answered as before, so they need not go elsewhere.
         body["hints"] = json!(["new TLS certificates cannot be used; the log says why"]);
@@ -143,9 +146,9 @@ fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
 }
 
 /// Why requests should go elsewhere; nothing when they may come.
-fn reasons(live: &Live, stopping: bool) -> Vec<String> {
+fn reasons(live: &Live, is_leaving: bool) -> Vec<String> {
     let mut reasons = Vec::new();
-    if stopping {
+    if is_leaving {
         reasons.push("stopping".to_owned());
     }
     for (name, not_ready) in live.providers.not_ready() {

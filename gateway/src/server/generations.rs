@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Problem, Problems};
 use crate::live::{Live, Worker};
+use crate::stop::causes;
 
 use super::admin::{Current, Issue};
+use super::standing::Standing;
 use super::{Running, StartError, launch};
 
 pub(super) use fixed::Fixed;
@@ -23,10 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Why the configuration is what it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
+    /// It could not be started with, either.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
     /// What cannot change while the process runs.
-    #[error("{} cannot change while the gateway runs: restart it", .0.join(" and "))]
+    #[error("{} cannot change while the gateway runs: restart it", .0.join(", "))]
     NeedsRestart(Vec<&'static str>),
-    /// The new configuration could not be started with, either.
+    /// The same, although there is nothing wrong with the text.
     #[error(transparent)]
     Start(#[from] StartError),
     /// There will be no further request.
@@ -34,12 +39,29 @@ pub enum ReloadError {
     Stopping,
 }
 
+impl ReloadError {
+    /// Each problem on a line of its own.
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Configuration(problems) => {
+                let line = |problem: &Problem| {
+                    let Problem { line, key, message, help, .. } = problem;
+                    let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+                    format!("{}:{line}: {key}{message} ({help})", problems.name())
+                };
+                problems.iter().map(line).collect()
+            }
+            other => vec![causes(other)],
+        }
+    }
+}
+
 /// The current generation, and all who follow.
 pub(super) struct Generations {
     current: watch::Sender<Issue>,
+    standing: Arc<Standing>,
     workers: usize,
     adopted: mpsc::Sender<()>,
-    /// Held through a whole reload: one after the other.
     state: Mutex<State>,
 }
 
@@ -53,12 +75,19 @@ impl Generations {
     pub(super) fn begin(first: Issue, fixed: Fixed, workers: usize) -> Self {
         let (adopted, adoptions) = mpsc::channel();
         let state = Mutex::new(State { fixed, adoptions });
-        Self { current: watch::Sender::new(first), workers, adopted, state }
+        let standing = Standing::begin(first.live.clock.clone(), Arc::clone(&first.live.metrics));
+        let (current, standing) = (watch::Sender::new(first), Arc::new(standing));
+        Self { current, standing, workers, adopted, state }
     }
 
     /// The current generation.
     pub(super) fn current(&self) -> Issue {
         self.current.borrow().clone()
+    }
+
+    /// How it stands to its file.
+    pub(super) fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
     }
 
     /// For those who look when they need to.
@@ -95,17 +124,43 @@ impl Subscription {
 }
 
 impl Running {
-    /// Answers requests that arrive from now on by another configuration. Those under way, and connections, sessions and
-    /// WebSockets, notice nothing. Returns the number of the new generation when every worker has it. Blocks.
+    /// Answers requests that arrive from now on by another configuration, if it could be read. Those under way, and
+    /// connections, sessions and WebSockets, notice nothing. Returns the number of the new generation when every worker
+    /// has it. Blocks.
     ///
     /// # Errors
-    /// When anything is wrong with it, nothing has changed.
-    pub fn reload(&self, config: Config) -> Result<u64, ReloadError> {
-        let control = self.control.as_ref().ok_or(ReloadError::Stopping)?;
+    /// When anything is wrong with it, nothing has changed; the log and the admin listener say what it is.
+    pub fn reload(&self, read: Result<Config, Problems>) -> Result<u64, ReloadError> {
+        let standing = &self.generations.standing;
+        // Held through all of it: one after the other.
         let mut state = self.generations.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.stop.borrow().is_some() {
-            return Err(ReloadError::Stopping);
+        match self.replace(read, &mut state) {
+            Ok(number) => {
+                standing.adopted(number);
+                tracing::info!(target: "gateway", event = "reloaded", generation = number, "another configuration runs");
+                Ok(number)
+            }
+            Err(error) => {
+                let problems = error.problems();
+                if standing.refused(&problems) {
+                    for problem in problems {
+                        tracing::error!(
+                            target: "gateway",
+                            event = "reload_refused",
+                            problem,
+                            "the new configuration is not used: the gateway goes on with the one before it",
+                        );
+                    }
+                }
+                Err(error)
+            }
         }
+    }
+
+    fn replace(&self, read: Result<Config, Problems>, state: &mut State) -> Result<u64, ReloadError> {
+        let control = self.control.as_ref().filter(|_| self.stop.borrow().is_none());
+        let control = control.ok_or(ReloadError::Stopping)?;
+        let config = read?;
         let fixed = Fixed::of(&config);
         let changed = state.fixed.differences(&fixed);
         if !changed.is_empty() {

@@ -29,11 +29,22 @@ pub use sessions::SessionsError;
 
 use super::admin::{Issue, Operators};
 use super::generations::Fixed;
+use super::inherit::Inherited;
 use super::{Options, Running, StartError, control_runtime, start};
 
 /// Starts a gateway. Access lines go to `sink` if the configuration wants them. Returns when it listens; the provider
 /// is looked for in the background, so that its absence stops nothing (requirement EP-04).
 pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, StartError> {
+    launch_on(config, clock, sink, Inherited::default())
+}
+
+/// The same on sockets that are open already, where there are such.
+pub(super) fn launch_on(
+    config: Config,
+    clock: Clock,
+    sink: Sink,
+    inherited: Inherited,
+) -> Result<Running, StartError> {
     let control = control_runtime()?;
     let access = config.log.access.then(|| (config.log.format(), sink));
     let metrics = Arc::new(Metrics::new());
@@ -49,7 +60,7 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
     };
     let fixed = Fixed::of(&config);
     let first = issue(config, None, clock, metrics, control.handle())?;
-    start(first, fixed, &options, control)
+    start(first, fixed, &options, inherited, control)
 }
 
 /// The generation after `older`: all that does not depend on what changed is taken over.
@@ -66,7 +77,8 @@ fn issue(
 ) -> Result<Issue, StartError> {
     let issuers = config.providers.iter().flat_map(Settings::issuers).collect();
     let operators = Arc::new(Operators::new(config.listen.admin_token.as_ref(), issuers));
-    Ok(Issue { live: Arc::new(live(config, older, clock, metrics, control)?), operators })
+    let shutdown = config.shutdown;
+    Ok(Issue { live: Arc::new(live(config, older, clock, metrics, control)?), operators, shutdown })
 }
 
 fn live(
@@ -113,6 +125,7 @@ fn live(
         origin: config.public_url,
         cookies,
         routes,
+        watches: config.reload.watch,
         files,
         upstreams: config.upstreams.into_iter().map(Arc::new).collect(),
         forwarded,

@@ -41,6 +41,41 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, Start
     Ok(listeners)
 }
 
+/// The same sockets for every worker, if there are open ones: they wake each other then, and one of them gets the
+/// connection. Otherwise every address is bound.
+pub(super) fn share_or_bind(
+    open: Vec<TcpListener>,
+    addresses: &[SocketAddr],
+    workers: usize,
+) -> Result<Listeners, StartError> {
+    if open.is_empty() {
+        return bind(addresses, workers);
+    }
+    let mut listeners =
+        Listeners { addresses: Vec::new(), per_worker: (0..workers).map(|_| Vec::new()).collect() };
+    for socket in open {
+        listeners.addresses.push(socket.local_addr().map_err(StartError::Worker)?);
+        for sockets in &mut listeners.per_worker {
+            sockets.push(socket.try_clone().map_err(StartError::Worker)?);
+        }
+    }
+    Ok(listeners)
+}
+
+/// The open socket, or one that is bound now.
+pub(super) fn take_or_bind(
+    open: Option<TcpListener>,
+    wanted: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    match open {
+        Some(socket) => {
+            let address = socket.local_addr().map_err(StartError::Worker)?;
+            Ok((socket, address))
+        }
+        None => bind_one(wanted),
+    }
+}
+
 /// How many client connections the process can serve: two file descriptors each, its own and an upstream's, and some
 /// in reserve for the admin listener, the provider and files (requirement RL-01).
 pub fn capacity() -> usize {

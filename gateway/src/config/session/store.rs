@@ -36,7 +36,7 @@ pub(super) fn read(session: &Section<'_>, around: &Surroundings<'_>) -> (Option<
 
 /// A database beside the configuration.
 pub(super) fn default(around: &Surroundings<'_>) -> Choice {
-    Choice::File(around.path(DEFAULT_FILE))
+    Choice::File(around.place(DEFAULT_FILE))
 }
 
 fn by_word(session: &Section<'_>, value: &Value<'_>, word: &str) -> Option<Choice> {
@@ -93,7 +93,7 @@ fn file(section: &Section<'_>, around: &Surroundings<'_>) -> Option<PathBuf> {
         }
     }
     let text = section.text("file")?;
-    let path = around.path(text.value);
+    let path = around.place(text.value);
     if text.value.is_empty() || text.value.ends_with('/') || path.is_dir() {
         section.report().problem(
             &text.place,

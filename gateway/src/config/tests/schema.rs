@@ -50,7 +50,10 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
             table(&mut document["routes"][0])
         }
         "[[routes]]" => table(&mut document["routes"][1]),
-        _ => table(&mut document[header.trim_matches(['[', ']'])]),
+        _ => {
+            let name = header.trim_matches(['[', ']']).to_owned();
+            table(document.entry(name).or_insert_with(|| Value::Table(Table::new())))
+        }
     }
 }
 

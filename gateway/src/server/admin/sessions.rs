@@ -142,7 +142,7 @@ async fn ended(issue: &Issue, wish: Wish) -> Result<usize, StoreError> {
 
 /// What is wished for, and where the next page begins.
 async fn found(issue: &Issue, wish: Wish) -> Result<(Vec<Overview>, Option<String>), StoreError> {
-    let Issue { live, operators } = issue;
+    let Issue { live, operators, .. } = issue;
     let store = &live.sessions;
     let issuers = wish.issuer.map_or_else(|| operators.issuers.clone(), |issuer| vec![issuer]);
     let mut sessions = Vec::new();

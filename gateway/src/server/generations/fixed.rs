@@ -11,6 +11,7 @@ use crate::telemetry::Log;
 /// The settings that a process begins with and ends with.
 pub(in crate::server) struct Fixed {
     http: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
     admin: SocketAddr,
     workers: NonZeroUsize,
     log: Log,
@@ -22,6 +23,7 @@ impl Fixed {
     pub(in crate::server) fn of(config: &Config) -> Self {
         Self {
             http: config.listen.http.clone(),
+            https: config.listen.https.clone(),
             admin: config.listen.admin,
             workers: config.listen.workers,
             log: config.log.clone(),
@@ -34,6 +36,7 @@ impl Fixed {
     pub(super) fn differences(&self, new: &Self) -> Vec<&'static str> {
         let checks = [
             ("listen.http", self.http == new.http),
+            ("listen.https", self.https == new.https),
             ("listen.admin", self.admin == new.admin),
             ("listen.workers", self.workers == new.workers),
             ("[log]", self.log == new.log),
