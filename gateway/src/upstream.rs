@@ -4,6 +4,8 @@
 pub mod connect;
 pub mod deadline;
 pub mod headers;
+mod http1;
+mod pool;
 mod tunnel;
 pub mod vigil;
 
@@ -12,14 +14,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use hyper::upgrade::OnUpgrade;
 use tokio_rustls::TlsConnector;
 
-use crate::body::pooled::{IdlePool, Pooled};
 use crate::body::{Body, Progress};
 use crate::intake::{Inbound, Peer};
 use crate::origin::Origin;
@@ -32,6 +31,8 @@ use crate::websocket::Handshake;
 use deadline::Deadlines;
 pub use headers::Forwarded;
 use headers::Outgoing;
+use http1::{Answer, Connection, Failure, Scratch, Upgraded};
+use pool::Pool;
 use vigil::Vigil;
 
 /// A resolved `[upstreams.NAME]` section.
@@ -69,13 +70,14 @@ pub struct Upstream {
     tls: Option<TlsConnector>,
     deadlines: Rc<Deadlines>,
     vigil: Rc<Vigil>,
+    scratch: Scratch,
 }
 
 /// One server's connections, and its name as this worker's own copy: a reference count that all workers changed would
 /// cost more than the bytes.
 struct Connections {
     host: HeaderValue,
-    idle: Rc<IdlePool>,
+    idle: Rc<Pool>,
 }
 
 impl Upstream {
@@ -92,7 +94,7 @@ impl Upstream {
             .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
             .collect();
         let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
-        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil }
+        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil, scratch: Scratch::default() }
     }
 
     /// Whether it would be the same if it were made anew from these.
@@ -133,11 +135,10 @@ impl Upstream {
         let client = parts.extensions.remove::<OnUpgrade>();
         let progress = body.watch();
         let exchange = self.exchange(turn, Request::from_parts(parts, body));
-        let (mut response, pooled) = self.in_time(progress, exchange).await?;
-        let switched = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            Some(switch(handshake, client, &mut response)?)
-        } else {
-            None
+        let Answer { response, upgraded } = self.in_time(progress, exchange).await?;
+        let switched = match upgraded {
+            Some(upgraded) => Some(switch(handshake, client, response.headers(), upgraded)?),
+            None => None,
         };
         let (mut parts, body) = response.into_parts();
         parts.version = Version::HTTP_11;
@@ -149,7 +150,7 @@ impl Upstream {
                 switched.handshake.answer(&mut parts.headers);
                 self.tunnel(switched, session)
             }
-            None => self.bound(Body::from_upstream(body, pooled), session, &parts.headers),
+            None => self.bound(body, session, &parts.headers),
         };
         Ok(Response::from_parts(parts, body))
     }
@@ -190,30 +191,24 @@ impl Upstream {
         }
     }
 
-    /// One request, one answer. An idle connection that the server had closed meanwhile hands the request back unsent;
-    /// only then is another one tried, so that nothing is ever sent twice (requirement TK-13).
-    async fn exchange(
-        &self,
-        turn: usize,
-        mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Pooled), Stop> {
+    /// One request, one answer. An idle connection that the server had closed meanwhile leaves the request unsent; only
+    /// then is another one tried, so that nothing is ever sent twice (requirement TK-13).
+    async fn exchange(&self, turn: usize, mut request: Request<Body>) -> Result<Answer, Stop> {
         let idle = &self.servers[turn].idle;
         loop {
-            let (mut connection, is_fresh) = match idle.take() {
+            let (connection, is_fresh) = match idle.take() {
                 Some(connection) => (connection, false),
-                None => (self.connect(turn).await?, true),
+                None => (Box::pin(self.connect(turn)).await?, true),
             };
-            match connection.try_send_request(request).await {
-                Ok(response) => return Ok((response, Pooled::new(connection, Rc::clone(idle)))),
-                Err(mut unsent) => match unsent.take_message() {
-                    Some(message) if !is_fresh => request = message,
-                    _ => return Err(broken(unsent.into_error())),
-                },
+            match connection.exchange(&mut request, &self.scratch, Rc::clone(idle)).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Unsent(_)) if !is_fresh => {}
+                Err(failure) => return Err(broken(failure)),
             }
         }
     }
 
-    async fn connect(&self, turn: usize) -> Result<SendRequest<Body>, Stop> {
+    async fn connect(&self, turn: usize) -> Result<Connection, Stop> {
         let server = &self.settings.servers[turn];
         let connecting = connect::connect(server, self.tls.as_ref());
         match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
@@ -228,7 +223,7 @@ impl Upstream {
 struct Switched {
     handshake: Handshake,
     client: OnUpgrade,
-    upstream: OnUpgrade,
+    upstream: Upgraded,
 }
 
 /// An upstream's 101 is taken only from one that was asked and that shows it read the question: what would follow on
@@ -236,15 +231,16 @@ struct Switched {
 fn switch(
     handshake: Option<Handshake>,
     client: Option<OnUpgrade>,
-    response: &mut Response<Incoming>,
+    answered: &HeaderMap,
+    upstream: Upgraded,
 ) -> Result<Switched, Stop> {
     let broken = |cause| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, cause);
     let asked = handshake.zip(client);
     let (handshake, client) = asked.ok_or_else(|| broken("an unsolicited 101 Switching Protocols"))?;
-    if !handshake.is_answered_by(response.headers()) {
+    if !handshake.is_answered_by(answered) {
         return Err(broken("a 101 Switching Protocols that does not answer the WebSocket handshake"));
     }
-    Ok(Switched { handshake, client, upstream: hyper::upgrade::on(response) })
+    Ok(Switched { handshake, client, upstream })
 }
 
 fn own_copy(value: &HeaderValue) -> HeaderValue {
@@ -252,9 +248,11 @@ fn own_copy(value: &HeaderValue) -> HeaderValue {
 }
 
 /// Whose fault a broken exchange is: the client's if its body broke off, else the upstream's.
-fn broken(error: hyper::Error) -> Stop {
-    if error.is_user() || error.is_body_write_aborted() {
-        return Stop::failed(Whose::Client, Reason::ClientGone, error);
+fn broken(failure: Failure) -> Stop {
+    match failure {
+        Failure::Client(error) => Stop::failed(Whose::Client, Reason::ClientGone, error),
+        Failure::Unsent(error) | Failure::Server(error) => {
+            Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error)
+        }
     }
-    Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error)
 }

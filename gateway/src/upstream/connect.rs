@@ -5,19 +5,16 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::rt::{Read, Write};
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::body::Body;
 use crate::origin::is_loopback_name;
 
 use super::Server;
+use super::http1::{Connection, Stream};
 
 /// Why a server cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +22,6 @@ pub enum ConnectError {
     /// No TCP connection, or TLS failed: wrong name, unknown issuer, expired certificate.
     #[error("cannot connect")]
     Io(#[from] io::Error),
-    /// The HTTP handshake failed.
-    #[error("cannot start HTTP")]
-    Http(#[from] hyper::Error),
     /// The configured host cannot be a TLS server name.
     #[error("the host is not a TLS server name")]
     Name(#[from] InvalidDnsNameError),
@@ -41,11 +35,11 @@ pub enum ConnectError {
 pub const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
 
-/// Connects and starts HTTP/1.1. The connection is driven by a task of this worker.
+/// Connects, to speak HTTP/1.1.
 pub(super) async fn connect(
     server: &Server,
     tls: Option<&TlsConnector>,
-) -> Result<SendRequest<Body>, ConnectError> {
+) -> Result<Connection, ConnectError> {
     let tcp = if is_loopback_name(&server.host) {
         // Tokens may travel there by plain http, so no name server has a say in where it is.
         let both: [SocketAddr; 2] =
@@ -58,22 +52,11 @@ pub(super) async fn connect(
     tcp.set_nodelay(true)?;
     SockRef::from(&tcp).set_tcp_keepalive(&KEEPALIVE)?;
     if !server.https {
-        return handshake(TokioIo::new(tcp)).await;
+        return Ok(Connection::new(Stream::Plain(tcp)));
     }
     let name = ServerName::try_from(server.host.clone())?;
     let tls = tls.ok_or(ConnectError::NoTls)?.connect(name, tcp).await?;
-    handshake(TokioIo::new(tls)).await
-}
-
-async fn handshake<T: Read + Write + Unpin + Send + 'static>(
-    io: T,
-) -> Result<SendRequest<Body>, ConnectError> {
-    let (sender, connection) = http1::Builder::new().handshake(io).await?;
-    tokio::task::spawn_local(async move {
-        // Its end shows on the request that was under way, which reports it; an idle connection may end as it likes.
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(sender)
+    Ok(Connection::new(Stream::Tls(Box::new(tls))))
 }
 
 /// TLS towards upstreams: the system's certificate authorities, names always checked.

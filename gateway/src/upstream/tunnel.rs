@@ -20,6 +20,7 @@ use crate::clock::Timestamp;
 use crate::session::Session;
 
 use super::deadline::Deadlines;
+use super::http1::Upgraded;
 use super::vigil::Vigil;
 use pump::Pump;
 
@@ -37,15 +38,15 @@ pub(super) struct Surroundings {
 /// Does the tunnel's work. Dropped or done, both connections are closed.
 pub(super) async fn run(
     client: OnUpgrade,
-    upstream: OnUpgrade,
+    upstream: Upgraded,
     session: Option<Arc<Session>>,
     around: Surroundings,
 ) {
     // A side that is gone already needs no tunnel.
-    let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else {
+    let Ok(client) = client.await else {
         return;
     };
-    let (client, upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+    let client = TokioIo::new(client);
     let Some(session) = session else {
         return copy(client, upstream, |_| {}, &around.deadlines).await;
     };
