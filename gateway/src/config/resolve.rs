@@ -29,8 +29,7 @@ pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Resu
 fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
     let listen = listen::read(top, public_url.as_ref(), around);
-    let https = listen.as_ref().and_then(|listen| listen.https.as_ref());
-    let tls = tls::read(top, https, public_url.as_ref(), around);
+    let tls = tls::read(top, listen.as_ref(), public_url.as_ref(), around);
     let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
     let own_addresses: Vec<_> = listen

@@ -41,6 +41,7 @@ pub fn launch(config: Config, clock: Clock, sink: Sink) -> Result<Running, Start
         http: config.listen.http.clone(),
         https: config.listen.https.clone(),
         tls: tls.map(Arc::new),
+        acme: config.tls.as_ref().and_then(|settings| settings.acme.clone()),
         timeouts: config.listen.timeouts,
         admin: config.listen.admin,
         operators: Operators::new(
