@@ -12,6 +12,7 @@
 //!
 //! Nothing here sleeps, names a port, or reaches another computer. Time is moved with [`Site::advance`].
 
+mod acme;
 mod ask;
 mod browser;
 mod child;
@@ -41,6 +42,7 @@ pub mod tls;
 mod wire;
 
 pub use self::redis::RedisServer;
+pub use acme::Acme;
 pub use ask::Ask;
 pub use browser::{Browser, Visit};
 pub use echo::Echo;

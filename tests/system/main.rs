@@ -1,6 +1,7 @@
 //! The whole system, from the outside: every test starts a site of its own and asks it as a browser, a program or an
 //! attacker would. `tests/README.md` says which test shows which requirement.
 
+mod acme; // certificates that the gateway gets for itself
 mod admin; // sessions and metrics for operators
 mod api; // the to-do service, behind and beside the gateway
 mod attempts; // sign-ins that nobody finishes

@@ -42,8 +42,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
     let localhost = development::read(top, public_url.as_ref());
     let listen = listen::read(top, public_url.as_ref(), localhost, around);
-    let https = listen.as_ref().and_then(|listen| listen.https.as_ref());
-    let tls = tls::read(top, https, public_url.as_ref(), around);
+    let tls = tls::read(top, listen.as_ref(), public_url.as_ref(), around);
     let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
     let own_addresses: Vec<_> = listen

@@ -191,14 +191,70 @@ pub(super) const TLS: Table = Table {
         key(
             "certificates",
             "list of tables",
-            Required,
+            Default("required without `acme`"),
             "Each with `certificate` and `key`. Which is shown is decided by the names in the certificates themselves, `*.` for one label; the first is for clients that name no server or an unknown one. One of them must be for the host of `public_url`.",
+        ),
+        key(
+            "acme",
+            "table",
+            Default("none"),
+            "A certificate that the gateway gets for itself and renews: see `[tls] acme`. Then `certificates` may be left out.",
         ),
         key(
             "client_ca",
             "path",
             Default("none: no client is asked for a certificate"),
             "Certificate authorities in PEM form. Clients are asked for a certificate of one of them and may go without; a certificate of anybody else ends the handshake. Which routes need one is said there: `client_certificate`.",
+        ),
+    ],
+};
+
+/// `[tls] acme`
+pub(super) const ACME: Table = Table {
+    header: "[tls] acme",
+    intro: "A certificate from an authority that speaks ACME (RFC 8555), such as Let's Encrypt. It is ordered when there is none, when its names are others, and when two thirds of its time are over; meanwhile the old one is shown. After a failure it is tried again in a minute, then later each time, at most every three hours. While there is no certificate yet, handshakes end. Of several gateways that share the folder one orders, and that one must be reached by the authority.",
+    keys: &[
+        key(
+            "directory",
+            "URL",
+            Required,
+            "The authority's directory: `https://acme-v02.api.letsencrypt.org/directory` is Let's Encrypt, with `acme-staging-v02` for trials.",
+        ),
+        key(
+            "terms_agreed",
+            "`true` or `false`",
+            Required,
+            "`true` says that you have read the authority's terms of service and agree to them. Without it there is no account.",
+        ),
+        key(
+            "contact",
+            "list of strings",
+            Default("none"),
+            "Whom the authority may write to: `[\"mailto:ops@example.com\"]`.",
+        ),
+        key(
+            "account",
+            "folder",
+            Default("`\"var/acme\"`"),
+            "Where the account's key, the certificate and its key are kept, for the gateway's user alone. Made if need be; keep it over restarts.",
+        ),
+        key(
+            "challenge",
+            "`\"tls-alpn-01\"` or `\"http-01\"`",
+            Default("`\"tls-alpn-01\"`"),
+            "How names are proved. `\"tls-alpn-01\"` is answered by `listen.https`, which the authority must reach at port 443; `\"http-01\"` by `listen.http`, at port 80.",
+        ),
+        key(
+            "domains",
+            "list of host names",
+            Default("the host of `public_url`"),
+            "What the certificate is for. No wildcards: they are proved by DNS only.",
+        ),
+        key(
+            "ca",
+            "path",
+            Default("the machine's"),
+            "Certificate authorities in PEM form by which the directory's own certificate is checked.",
         ),
     ],
 };

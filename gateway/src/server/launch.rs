@@ -53,6 +53,7 @@ pub(super) fn launch_on(
         http: config.listen.http.clone(),
         https: config.listen.https.clone(),
         tls: tls.map(Arc::new),
+        acme: config.tls.as_ref().and_then(|settings| settings.acme.clone()),
         timeouts: config.listen.timeouts,
         admin: config.listen.admin,
         workers: config.listen.workers.get(),
