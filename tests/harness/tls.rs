@@ -140,7 +140,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut parameters = CertificateParams::new(names).expect("names");
         parameters.distinguished_name.push(DnType::CommonName, subject);
-        self.sign(parameters)
+        self.sign(&parameters)
     }
 
     /// From today on, for so many days.
@@ -161,7 +161,7 @@ impl Authority {
     ///
     /// # Panics
     /// If they make none.
-    pub fn sign(&self, parameters: CertificateParams) -> Identity {
+    pub fn sign(&self, parameters: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.0).expect("a certificate");
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }

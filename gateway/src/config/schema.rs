@@ -54,6 +54,7 @@ pub(super) const ALL: &[&Table] = &[
     &TIMEOUTS,
     &TLS,
     &CERTIFICATE,
+    &ACME,
     &PROVIDER,
     &SESSION,
     &STORE,

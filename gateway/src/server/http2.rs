@@ -167,14 +167,17 @@ impl<'c> Life<'c> {
         if !is_idle {
             self.last_busy = now;
         }
-        match self.left {
+        if let Some(left) = self.left {
             // A client that does not answer the goodbye keeps nobody waiting (requirement EP-05).
-            Some(left) if is_idle && now - left >= LEAVES_WITHIN => Verdict::Cut,
-            Some(_) => Verdict::Stay,
-            None if !self.tally.has_settings() && now - self.begun >= self.timeouts.handshake => Verdict::Cut,
-            None if now - self.last_busy >= self.timeouts.idle => Verdict::Leave,
-            None if now - self.begun >= self.timeouts.age => Verdict::Leave,
-            None => Verdict::Stay,
+            return if is_idle && now - left >= LEAVES_WITHIN { Verdict::Cut } else { Verdict::Stay };
+        }
+        let (age, Timeouts { handshake, idle, age: oldest, .. }) = (now - self.begun, self.timeouts);
+        if !self.tally.has_settings() && age >= handshake {
+            Verdict::Cut
+        } else if now - self.last_busy >= idle || age >= oldest {
+            Verdict::Leave
+        } else {
+            Verdict::Stay
         }
     }
 }

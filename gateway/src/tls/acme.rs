@@ -165,7 +165,7 @@ impl Keeper {
             if !self.settings.is_covered_by(&pair) {
                 return Err(AcmeError::OtherNames);
             }
-            files.keep(&self.settings.source(), &chain, &key)?;
+            Files::keep(&self.settings.source(), &chain, &key)?;
         }
         Ok(Some(()))
     }

@@ -67,7 +67,7 @@ impl Words {
     /// The head of a request whose body follows.
     fn post(&self, extra: &[(&'static str, &str)]) -> Frame {
         let block = self.block(|fields| {
-            fields[0].1 = "POST".to_owned();
+            "POST".clone_into(&mut fields[0].1);
             fields.extend(extra.iter().map(|(name, value)| (*name, (*value).to_owned())));
         });
         Frame::new(kind::HEADERS, END_HEADERS, BROKEN, block)
@@ -243,12 +243,12 @@ fn about_messages(words: &Words) -> Vec<Case> {
         case(
             "8.2.1: a line feed in the path",
             Refused,
-            [words.request(|fields| fields[3].1 = "/open\r\nx: y".to_owned())],
+            [words.request(|fields| "/open\r\nx: y".clone_into(&mut fields[3].1))],
         ),
         case(
             "8.2.1: a line feed in the method",
             Refused,
-            [words.request(|fields| fields[0].1 = "GET / HTTP/1.1\r\nx: y".to_owned())],
+            [words.request(|fields| "GET / HTTP/1.1\r\nx: y".clone_into(&mut fields[0].1))],
         ),
         case(
             "8.2.1: a line feed in the authority",

@@ -44,7 +44,7 @@ pub(super) fn read(
             account: account?,
             challenge: challenge?,
             domains: domains?,
-            ca: ca?,
+            ca: ca.ok()?,
         })
     };
     settings().map(Some).ok_or(())
@@ -134,16 +134,17 @@ fn is_provable(section: &Section<'_>, text: &Text<'_>) -> bool {
     is_good
 }
 
-fn ca(section: &Section<'_>, around: &Surroundings<'_>) -> Option<Option<PathBuf>> {
+/// Nothing inside without; nothing at all for a wrong one, which is reported.
+fn ca(section: &Section<'_>, around: &Surroundings<'_>) -> Result<Option<PathBuf>, ()> {
     let Some(value) = section.value("ca") else {
-        return Some(None);
+        return Ok(None);
     };
-    let text = value.text()?;
+    let text = value.text().ok_or(())?;
     let path = around.path(text.value);
     if let Err(error) = Trust::read(&path) {
         let help = format!("put the authority's certificates in PEM form into {}", path.display());
         section.report().problem(&text.place, crate::stop::causes(&error), help);
-        return None;
+        return Err(());
     }
-    Some(Some(path))
+    Ok(Some(path))
 }

@@ -59,12 +59,11 @@ impl Tally {
             }
             self.has_settings.set(true);
         }
+        let is_more = flags & END_STREAM == 0;
         let cost = match kind {
-            HEADERS => 0,
-            DATA if length == 0 && flags & END_STREAM == 0 => 10,
-            DATA if length < TINY && flags & END_STREAM == 0 => 1,
-            DATA => 0,
-            WINDOW_UPDATE => 1,
+            DATA if length == 0 && is_more => 10,
+            DATA | WINDOW_UPDATE if length < TINY && is_more => 1,
+            HEADERS | DATA => 0,
             _ => 10,
         };
         let spent = self.spent.get().saturating_add(cost);

@@ -38,13 +38,12 @@ impl HttpsClient {
     /// Trusts the authorities in `ca`, or those that the machine trusts. `http` is for directories on this machine; the
     /// configuration sees to that.
     pub(super) fn new(ca: Option<&Path>) -> Result<Self, ClientError> {
-        let roots = match ca {
-            Some(path) => Trust::read(path)?.roots(),
-            None => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                Arc::new(roots)
-            }
+        let roots = if let Some(path) = ca {
+            Trust::read(path)?.roots()
+        } else {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            Arc::new(roots)
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)

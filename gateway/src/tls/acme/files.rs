@@ -73,7 +73,7 @@ impl Files {
     }
 
     /// The key first: whoever reads between the two finds that they do not fit, and looks again.
-    pub(super) fn keep(&self, source: &Source, chain: &str, key: &Secret<String>) -> io::Result<()> {
+    pub(super) fn keep(source: &Source, chain: &str, key: &Secret<String>) -> io::Result<()> {
         write(&source.key, key.expose())?;
         write(&source.certificate, chain)
     }
@@ -127,8 +127,8 @@ mod tests {
         let (_folder, files, source) = files();
         assert!(files.account().expect("readable").is_none());
         files.keep_account(&Secret::new("{}".to_owned())).expect("kept");
-        files.keep(&source, "chain", &Secret::new("key".to_owned())).expect("kept");
-        files.keep(&source, "chain 2", &Secret::new("key 2".to_owned())).expect("kept");
+        Files::keep(&source, "chain", &Secret::new("key".to_owned())).expect("kept");
+        Files::keep(&source, "chain 2", &Secret::new("key 2".to_owned())).expect("kept");
         for path in [&files.account, &source.certificate, &source.key] {
             assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600, "{path:?}");
         }
