@@ -35,7 +35,7 @@ use manager::Heart;
 
 pub use generations::ReloadError;
 pub use launch::{SessionsError, launch};
-pub use run::run;
+pub use run::{keep_memory_private, run};
 
 /// How long refreshes may take that are under way when everything else has ended.
 const SETTLING: Duration = Duration::from_secs(10);
