@@ -1,6 +1,7 @@
 //! The gateway under a service manager: sockets that are handed over, what it says of itself, and the units that are shipped.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
@@ -53,7 +54,7 @@ fn hand_over(program: &mut Program, sockets: &[(&str, &TcpListener)], more: &[(&
     for (position, (name, socket)) in sockets.iter().enumerate() {
         // What a shell opens for itself begins at 10 and above.
         fcntl_setfd(socket.as_fd(), FdFlags::empty()).expect("a descriptor");
-        script += &format!("exec {}<&{}; ", position + 3, socket.as_raw_fd());
+        write!(script, "exec {}<&{}; ", position + 3, socket.as_raw_fd()).expect("a String takes everything");
         names.push(*name);
     }
     script += "export LISTEN_PID=$$; exec \"$0\" \"$@\"";
