@@ -6,6 +6,7 @@
 mod admin;
 mod allow;
 mod check;
+mod development;
 mod docs;
 mod duration;
 mod files;
@@ -25,6 +26,7 @@ mod session;
 mod shown;
 mod source;
 mod suggest;
+mod tls;
 mod tokens;
 mod upstreams;
 
@@ -43,7 +45,7 @@ use crate::upstream;
 
 pub use admin::admin_address;
 pub use files::FilesSettings;
-pub use listen::Listen;
+pub use listen::{Listen, Timeouts};
 pub use problem::{Problem, Problems};
 pub use process::{Reload, Shutdown};
 pub use session::SessionSettings;
@@ -58,6 +60,8 @@ pub struct Config {
     pub public_url: Origin,
     /// Where to listen.
     pub listen: Listen,
+    /// The site's certificates, where the gateway ends TLS itself.
+    pub tls: Option<crate::tls::Settings>,
     /// Who signs people in: at least one.
     pub providers: Vec<oidc::Settings>,
     /// How long people stay signed in, and where that is kept.

@@ -140,5 +140,6 @@ fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) ->
         token: None,
         websocket: false,
         provider: None,
+        client_certificate: None,
     })
 }

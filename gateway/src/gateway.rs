@@ -62,6 +62,7 @@ async fn answer<'live>(
     let (parts, body) = request.into_parts();
     let inbound =
         intake::admit(parts, Body::from_client(body), &live.origin, record.request_id, record.time)?;
+    inbound.must_belong_to(record.client)?;
     match judge(live, &inbound, memo, record).await {
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
@@ -91,6 +92,7 @@ async fn judge<'live>(
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
     let route = live.routes.find(inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
+    policy::certificate(route, record.client)?;
     let mut caller = if route.is_for_the_provider() {
         Ok(Caller::Anonymous { stale_cookie: false })
     } else {

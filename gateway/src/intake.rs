@@ -1,6 +1,8 @@
 //! From a request as it came to an [`Inbound`]: one host, one canonical target, bounded headers, or a refusal.
 //! Everything later judges and forwards this value and nothing else (requirements PA-01, HD-07, H1-01 to H1-04).
 
+mod http2;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -8,10 +10,11 @@ use std::net::IpAddr;
 use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::body::Body;
 use crate::clock::Timestamp;
+use crate::handshake::Handshake;
 use crate::origin::Origin;
 use crate::path;
 use crate::request_id::RequestId;
@@ -33,12 +36,14 @@ pub const MAX_HEADER_BYTES: usize = 32 * 1024;
 pub const MAX_HEADERS: usize = 100;
 
 /// The other end of a connection, as seen from the socket; formatted once per connection, not per request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
     /// The address as a header value.
     pub value: HeaderValue,
+    /// What the TLS handshake showed; nothing on a connection without TLS.
+    pub handshake: Option<Box<Handshake>>,
 }
 
 impl Peer {
@@ -57,6 +62,7 @@ impl Peer {
         Self {
             address,
             value: HeaderValue::try_from(address.to_string()).expect("an address is visible ASCII"),
+            handshake: None,
         }
     }
 }
@@ -104,6 +110,19 @@ impl Inbound {
         single(&self.parts.headers, &SEC_FETCH_SITE).is_some_and(|site| site == "cross-site")
     }
 
+    /// Refuses what came on a connection that is for another server: its certificate is not this host's, or the client
+    /// asked for a server that this certificate is not for (requirement HD-09).
+    pub fn must_belong_to(&self, peer: &Peer) -> Result<(), Stop> {
+        let Some(handshake) = &peer.handshake else {
+            return Ok(());
+        };
+        let host = single(&self.parts.headers, &HOST).and_then(|host| host.to_str().ok());
+        if host.is_some_and(|host| handshake.vouches_for(host)) {
+            return Ok(());
+        }
+        Err(Stop::refused(Reason::OtherServer))
+    }
+
     /// The target to come back to after sign-in; the front page for anything but a page that was asked for.
     pub fn return_to(&self) -> ReturnTo {
         if !self.is_navigation() {
@@ -129,6 +148,9 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Inbound, Stop> {
     check_limits(&parts).map_err(Stop::refused)?;
+    if parts.version == Version::HTTP_2 {
+        http2::as_http1(&mut parts).map_err(Stop::refused)?;
+    }
     check_framing(&parts.headers).map_err(Stop::refused)?;
     check_host(&parts, origin).map_err(Stop::refused)?;
     if let Some(uri) = canonical_target(&parts.uri).map_err(Stop::refused)? {

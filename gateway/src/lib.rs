@@ -11,6 +11,7 @@
 pub mod body;
 pub mod clock;
 pub mod entropy;
+pub mod handshake;
 pub mod hash;
 pub mod hex;
 pub mod origin;
@@ -39,6 +40,7 @@ pub mod websocket;
 pub mod files;
 pub mod oidc;
 pub mod reach;
+pub mod tls;
 pub mod tokens;
 pub mod upstream;
 // Composition: one request.

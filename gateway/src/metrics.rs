@@ -38,6 +38,8 @@ pub struct Metrics {
     ended: Each<Ending, Counter>,
     refreshes: Each<RefreshResult, (Counter, Histogram)>,
     calls: Each<Operation, Call>,
+    certificates_up_to_date: Gauge,
+    certificate_expiry: Gauge,
     configuration: Configuration,
 }
 
@@ -88,6 +90,16 @@ impl Metrics {
             sessions_in_memory,
             store_up,
             created,
+            certificates_up_to_date: registered(
+                &mut registry,
+                "tls_certificates_up_to_date",
+                "1 while the certificates in use are those in the files, 0 while new ones cannot be used",
+            ),
+            certificate_expiry: registered(
+                &mut registry,
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the first certificate in use ends, in seconds since 1970; 0 without TLS",
+            ),
             ended: endings(&mut registry),
             refreshes: refreshes(&mut registry),
             calls: calls(&mut registry),
@@ -130,6 +142,12 @@ impl Metrics {
     /// There is a newer configuration that does not run.
     pub fn configuration_refused(&self) {
         self.configuration.is_latest.set(0);
+    }
+
+    /// Which certificates are in use: those in the files or older ones, and when the first of them ends.
+    pub fn certificates(&self, are_up_to_date: bool, first_expiry: Option<Timestamp>) {
+        self.certificates_up_to_date.set(are_up_to_date.into());
+        self.certificate_expiry.set(first_expiry.map_or(0, |moment| moment.0));
     }
 
     /// The gauges of the store that is called `name`.

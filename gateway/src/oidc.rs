@@ -133,7 +133,7 @@ impl Provider {
             settings::ClientAuthentication::TlsClient(certificate) => Some(certificate),
             _ => None,
         };
-        let client = http::HttpClient::new(certificate)?;
+        let client = http::HttpClient::new(certificate, settings.localhost)?;
         let waiting = Semaphore::new(logout_token::MAX_WAITING);
         Ok(Arc::new(Self { settings, clock, runtime, client, known, keeper: OnceLock::new(), waiting }))
     }

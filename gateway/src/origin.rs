@@ -114,6 +114,36 @@ pub fn is_loopback_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+/// Where names under `localhost` are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Localhost {
+    /// On this machine, whatever a name server says.
+    #[default]
+    ThisMachine,
+    /// `development_in_containers`: in the containers of one machine, found by their engine's name server.
+    Containers,
+}
+
+impl Localhost {
+    /// Whether this name means the loopback interface. `localhost` alone does so in every container too.
+    pub fn is_loopback(self, name: &str) -> bool {
+        let alone = |name: &str| name.strip_suffix('.').unwrap_or(name).eq_ignore_ascii_case("localhost");
+        is_loopback_name(name) && (self == Self::ThisMachine || alone(name))
+    }
+
+    /// Whether a name may be at this address. Plain http is allowed to names under `localhost`: a name server must not
+    /// be able to lead it out of the networks that a machine or a company keeps for itself.
+    pub fn allows(self, name: &str, address: IpAddr) -> bool {
+        let is_private = match address.to_canonical() {
+            IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+            IpAddr::V6(address) => {
+                address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local()
+            }
+        };
+        !is_loopback_name(name) || is_private
+    }
+}
+
 /// A loopback name, 127.0.0.0/8 or `::1`.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -183,5 +213,26 @@ mod tests {
             assert!(origin(text).is_loopback(), "{text}");
         }
         assert!(!origin("http://localhost.evil.example").is_loopback());
+    }
+
+    #[test]
+    fn names_under_localhost_are_on_this_machine_or_in_its_containers_and_nowhere_else() {
+        for name in ["localhost", "LOCALHOST.", "idp.localhost"] {
+            assert!(Localhost::ThisMachine.is_loopback(name), "{name}");
+        }
+        assert!(
+            Localhost::Containers.is_loopback("localhost") && Localhost::Containers.is_loopback("Localhost.")
+        );
+        assert!(!Localhost::Containers.is_loopback("idp.localhost"));
+        assert!(!Localhost::ThisMachine.is_loopback("login.example"));
+        let allows =
+            |name, address: &str| Localhost::Containers.allows(name, address.parse().expect("an address"));
+        for address in ["172.18.0.3", "10.89.0.2", "192.168.1.5", "127.0.0.1", "fd00::3", "::1", "fe80::1"] {
+            assert!(allows("idp.localhost", address), "{address}");
+        }
+        for address in ["198.51.100.7", "172.32.0.1", "2001:db8::1", "0.0.0.0", "::ffff:198.51.100.7"] {
+            assert!(!allows("idp.localhost", address), "{address}");
+            assert!(allows("login.example", address), "other names may be anywhere: {address}");
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use crate::caller::Caller;
-use crate::intake::Inbound;
+use crate::intake::{Inbound, Peer};
 use crate::routing::{Csrf, Route, Target};
 use crate::session::return_to::ReturnTo;
 use crate::session::{TokenFor, TokenKind};
@@ -32,6 +34,12 @@ impl Permit<'_> {
         &self.caller
     }
 
+    /// The client's certificate, if the upstream is to be told of it.
+    pub fn client_certificate<'peer>(&self, peer: &'peer Peer) -> Option<&'peer HeaderValue> {
+        self.route.client_certificate.as_ref().filter(|wanted| wanted.forward)?;
+        Some(peer.handshake.as_ref()?.client.as_ref()?.header())
+    }
+
     /// Whether the route lets a WebSocket be opened.
     pub fn takes_websockets(&self) -> bool {
         self.route.websocket
@@ -46,6 +54,18 @@ impl Permit<'_> {
             (_, session) => session.map(|session| TokenFor::Session(session, spec)),
         }
     }
+}
+
+/// Refuses clients without the certificate that the route wants, before anything else is looked at (requirement TL-06).
+pub fn certificate(route: &Route, peer: &Peer) -> Result<(), Stop> {
+    let Some(wanted) = &route.client_certificate else {
+        return Ok(());
+    };
+    let shown = peer.handshake.as_ref().and_then(|handshake| handshake.client.as_ref());
+    if shown.is_some_and(|shown| shown.is_among(wanted)) {
+        return Ok(());
+    }
+    Err(Stop::refused(Reason::ClientCertificate))
 }
 
 /// Decides, in this order, denying whatever no line admits.
@@ -108,6 +128,7 @@ mod tests {
             token: None,
             websocket: false,
             provider: None,
+            client_certificate: None,
         }
     }
 
@@ -182,5 +203,27 @@ mod tests {
     #[test]
     fn a_person_who_opened_an_address_for_scripts_comes_back_to_the_front_page() {
         assert_eq!(comes_back_to(&Route { csrf: Csrf::Header, ..route(Rule::SignedIn) }), "/");
+    }
+
+    #[test]
+    fn a_route_for_certificates_takes_no_client_without_the_right_one() {
+        use crate::handshake::client::Wanted;
+        use crate::handshake::{ClientCertificate, Handshake};
+        let peer = |client: Option<ClientCertificate>| Peer {
+            handshake: Some(Box::new(Handshake::new(Arc::default(), None, client))),
+            ..Peer::new([127, 0, 0, 1].into())
+        };
+        let billing =
+            || Some(ClientCertificate::new(&[1], "CN=billing".into(), vec!["billing.example".into()]));
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let wanted = |names| Some(Box::new(Wanted { names, ..Wanted::default() }));
+        let route = |client_certificate| Route { client_certificate, ..route(Rule::Anyone) };
+        let passes = |route: &Route, peer: &Peer| certificate(route, peer).is_ok();
+        assert!(passes(&route(None), &Peer::new([127, 0, 0, 1].into())));
+        assert!(passes(&route(wanted(names(&[]))), &peer(billing())));
+        assert!(passes(&route(wanted(names(&["billing.example"]))), &peer(billing())));
+        assert!(!passes(&route(wanted(names(&["x"]))), &peer(billing())));
+        assert!(!passes(&route(wanted(names(&[]))), &peer(None)));
+        assert!(!passes(&route(wanted(names(&[]))), &Peer::new([127, 0, 0, 1].into())));
     }
 }

@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::origin::is_loopback_name;
+use crate::origin::Localhost;
 
 /// For each step.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -84,11 +84,16 @@ fn of_tls(name: &str, error: &io::Error) -> String {
     }
 }
 
-/// Connects and hangs up. `localhost` and what is below it is this machine, whatever name servers say.
-pub async fn reach(host: &str, port: u16, tls: Option<&TlsConnector>) -> Result<Reached, Unreachable> {
+/// Connects and hangs up. Where `localhost` and what is below it is, is not for name servers to say.
+pub async fn reach(
+    host: &str,
+    port: u16,
+    tls: Option<&TlsConnector>,
+    localhost: Localhost,
+) -> Result<Reached, Unreachable> {
     let shown = format!("{host}:{port}");
     let slow = |_| Unreachable::Slow(shown.clone());
-    let addresses = timeout(LIMIT, addresses(host, port)).await.map_err(slow)??;
+    let addresses = timeout(LIMIT, addresses(host, port, localhost)).await.map_err(slow)??;
     let (stream, address) = timeout(LIMIT, connect(&addresses)).await.map_err(slow)??;
     let Some(tls) = tls else {
         return Ok(Reached { address, tls: false });
@@ -99,12 +104,12 @@ pub async fn reach(host: &str, port: u16, tls: Option<&TlsConnector>) -> Result<
     Ok(Reached { address, tls: true })
 }
 
-async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
-    if is_loopback_name(host) {
+async fn addresses(host: &str, port: u16, localhost: Localhost) -> Result<Vec<SocketAddr>, Unreachable> {
+    if localhost.is_loopback(host) {
         return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
     }
-    let found = lookup_host((host, port)).await;
-    Ok(found.map_err(|error| Unreachable::Name(host.to_owned(), error))?.collect())
+    let found = lookup_host((host, port)).await.map_err(|error| Unreachable::Name(host.to_owned(), error))?;
+    Ok(found.filter(|address| localhost.allows(host, address.ip())).collect())
 }
 
 /// The first that takes a connection; otherwise what the first of them says.
@@ -127,16 +132,19 @@ mod tests {
     async fn a_server_that_listens_is_reached_and_one_that_does_not_is_named() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        let reached = reach("app.localhost", port, None).await.expect("it listens");
+        let reached = reach("app.localhost", port, None, Localhost::ThisMachine).await.expect("it listens");
         assert_eq!((reached.address.port(), reached.tls), (port, false));
         drop(listener);
-        let refused = reach("localhost", port, None).await.expect_err("nobody listens");
+        let refused =
+            reach("localhost", port, None, Localhost::ThisMachine).await.expect_err("nobody listens");
         assert!(matches!(refused, Unreachable::Connect(..)) && refused.repair().contains("start the server"));
     }
 
     #[tokio::test]
     async fn a_name_that_nobody_knows_is_named() {
-        let unknown = reach("no-such-host.invalid", 443, None).await.expect_err("reserved by RFC 6761");
+        let unknown = reach("no-such-host.invalid", 443, None, Localhost::ThisMachine)
+            .await
+            .expect_err("reserved by RFC 6761");
         assert!(unknown.to_string().contains("no-such-host.invalid"), "{unknown}");
     }
 }

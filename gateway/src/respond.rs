@@ -130,14 +130,16 @@ fn status(stop: &Stop) -> StatusCode {
         | Reason::ScopeNotGranted
         | Reason::AcrNotMet
         | Reason::AuthenticationTooOld
-        | Reason::TenantNotAllowed => StatusCode::FORBIDDEN,
+        | Reason::TenantNotAllowed
+        | Reason::PlainHttp
+        | Reason::ClientCertificate => StatusCode::FORBIDDEN,
         Reason::NoRoute | Reason::NoFile | Reason::NoSuchSession => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::BadMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::TargetTooLong => StatusCode::URI_TOO_LONG,
         Reason::BadExpect => StatusCode::EXPECTATION_FAILED,
-        Reason::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+        Reason::UnknownHost | Reason::OtherServer => StatusCode::MISDIRECTED_REQUEST,
         Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Reason::Busy | Reason::ProviderUnavailable | Reason::StoreUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE

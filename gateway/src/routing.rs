@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::handshake::client::Wanted;
 use crate::rule::Rule;
 use crate::session::{Identity, TokenSpec};
 use crate::stop::{Reason, Refusal, Remedy, Stop};
@@ -33,6 +34,8 @@ pub struct Route {
     pub websocket: bool,
     /// With whom people must have signed in; nothing for anybody of the configuration.
     pub provider: Option<RouteProvider>,
+    /// Which client certificates it takes, where it wants one.
+    pub client_certificate: Option<Box<Wanted>>,
 }
 
 /// One of several providers, as a route means it.
@@ -339,6 +342,7 @@ mod tests {
             token: None,
             websocket: false,
             provider: None,
+            client_certificate: None,
         })
     }
 

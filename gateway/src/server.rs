@@ -4,16 +4,18 @@ pub mod admin;
 mod connection;
 mod farewell;
 mod generations;
+mod http2;
 mod inherit;
 mod launch;
 pub mod listen;
 mod lookout;
 mod manager;
+mod redirect;
 mod run;
 mod standing;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -24,13 +26,17 @@ use tokio::sync::watch;
 
 use crate::access;
 use crate::access::log::{AccessLog, Sink};
+use crate::config::Timeouts;
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
 use crate::stop::causes;
+use crate::tls::{self, Tls, TlsError};
 
 use admin::{Admin, Current, Issue};
+use connection::Door;
 use generations::{Fixed, Generations, Subscription};
 use inherit::Inherited;
+use listen::Listeners;
 use manager::Heart;
 
 pub use generations::ReloadError;
@@ -42,8 +48,14 @@ const SETTLING: Duration = Duration::from_secs(10);
 
 /// What a gateway is started with beside its first generation, and keeps for its life.
 pub struct Options {
-    /// Addresses for browsers.
+    /// Addresses for browsers, without TLS. Beside `https` they only show the way there.
     pub http: Vec<SocketAddr>,
+    /// Addresses for browsers, with TLS.
+    pub https: Vec<SocketAddr>,
+    /// What those handshakes are made with.
+    pub tls: Option<Arc<Tls>>,
+    /// How long clients may be silent.
+    pub timeouts: Timeouts,
     /// Address for operators: health, metrics, sessions.
     pub admin: SocketAddr,
     /// How many workers share the listeners.
@@ -80,6 +92,9 @@ pub enum StartError {
     /// The session store cannot be used.
     #[error(transparent)]
     Sessions(#[from] SessionsError),
+    /// Certificates cannot be used.
+    #[error("cannot set up TLS")]
+    Tls(#[from] TlsError),
     /// Two routes would take the same requests.
     #[error("routes overlap: {0:?}")]
     Routes(Vec<Overlap>),
@@ -88,6 +103,8 @@ pub enum StartError {
 /// A running gateway. Dropped, it stops at once, without grace for requests in flight.
 pub struct Running {
     http: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
+    tls: Option<Arc<Tls>>,
     admin: SocketAddr,
     is_leaving: watch::Sender<bool>,
     stop: watch::Sender<Option<Duration>>,
@@ -97,9 +114,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// The addresses that browsers reach, with real ports.
+    /// The addresses that browsers reach without TLS, with real ports.
     pub fn http(&self) -> &[SocketAddr] {
         &self.http
+    }
+
+    /// The addresses that browsers reach with TLS, with real ports.
+    pub fn https(&self) -> &[SocketAddr] {
+        &self.https
+    }
+
+    /// What handshakes are made with; nothing without TLS.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// The admin listener's address, with its real port.
@@ -179,24 +206,29 @@ fn start(
     inherited: Inherited,
     control: runtime::Runtime,
 ) -> Result<Running, StartError> {
-    if !inherited.https.is_empty() {
+    let tls = options.tls.clone();
+    if tls.is_none() && !inherited.https.is_empty() {
         return Err(StartError::NoTls);
     }
-    let listeners = listen::share_or_bind(inherited.http, &options.http, options.workers)?;
-    let http = listeners.addresses.clone();
+    let plain = listen::share_or_bind(inherited.http, &options.http, options.workers)?;
+    let encrypted = listen::share_or_bind(inherited.https, &options.https, options.workers)?;
+    let (http, https) = (plain.addresses.clone(), encrypted.addresses.clone());
     let (admin_listener, admin) = listen::take_or_bind(inherited.admin, options.admin)?;
     let (stop, stopping) = watch::channel(None);
     let is_leaving = watch::Sender::new(false);
     first.live.providers.start();
     let generations = Generations::begin(first, fixed, options.workers);
     let (current, standing) = (generations.watch(), generations.standing());
-    let admin_state = Admin { current, standing, is_leaving: is_leaving.subscribe() };
+    let admin_state = Admin { current, standing, tls: tls.clone(), is_leaving: is_leaving.subscribe() };
     control.spawn(admin::serve(admin_listener, admin_state));
     control.spawn(tend(generations.watch(), stopping.clone()));
+    if let Some(tls) = tls.clone() {
+        control.spawn(watch_certificates(tls, stopping.clone()));
+    }
     let hearts = hearts(options.workers, &control);
     let (workers, control) = (Vec::new(), Some(control));
-    let mut running = Running { http, admin, is_leaving, stop, workers, control, generations };
-    for (number, sockets) in listeners.per_worker.into_iter().enumerate() {
+    let mut running = Running { http, https, tls, admin, is_leaving, stop, workers, control, generations };
+    for (number, sockets) in doors(plain, encrypted, options).into_iter().enumerate() {
         let follow = running.generations.subscribe();
         let heart = hearts.get(number).cloned();
         let spawned = spawn_worker(number, sockets, follow, heart, options, stopping.clone());
@@ -216,9 +248,22 @@ fn hearts(workers: usize, control: &runtime::Runtime) -> Vec<(Heart, Duration)> 
     hearts.into_iter().map(|heart| (heart, every / 2)).collect()
 }
 
+/// What is spoken behind each socket of each worker.
+fn doors(plain: Listeners, encrypted: Listeners, options: &Options) -> Vec<Vec<(TcpListener, Door)>> {
+    let door = |tls: &Arc<Tls>| Door::Tls(Arc::clone(tls), options.timeouts);
+    let front = options.tls.as_ref().filter(|_| !encrypted.addresses.is_empty()).map(door);
+    let back = if front.is_some() { Door::Redirect } else { Door::Plain };
+    let of_worker = |(plain, encrypted): (Vec<TcpListener>, Vec<TcpListener>)| {
+        let plain = plain.into_iter().map(|socket| (socket, back.clone()));
+        let encrypted = encrypted.into_iter().filter_map(|socket| Some((socket, front.clone()?)));
+        plain.chain(encrypted).collect()
+    };
+    plain.per_worker.into_iter().zip(encrypted.per_worker).map(of_worker).collect()
+}
+
 fn spawn_worker(
     number: usize,
-    sockets: Vec<std::net::TcpListener>,
+    sockets: Vec<(TcpListener, Door)>,
     generations: Subscription,
     heart: Option<(Heart, Duration)>,
     options: &Options,
@@ -261,6 +306,20 @@ async fn tend(current: Current, mut stopping: watch::Receiver<Option<Duration>>)
             _ = ticks.tick() => {
                 let live = Arc::clone(&current.borrow().live);
                 live.tend().await;
+            }
+            _ = stopping.changed() => return,
+        }
+    }
+}
+
+/// Looks for new certificates. Files are read on a thread that may wait for a disk.
+async fn watch_certificates(tls: Arc<Tls>, mut stopping: watch::Receiver<Option<Duration>>) {
+    let mut ticks = tokio::time::interval(tls::CHECK_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                let tls = Arc::clone(&tls);
+                let _ = tokio::task::spawn_blocking(move || tls.check()).await;
             }
             _ = stopping.changed() => return,
         }

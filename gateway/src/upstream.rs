@@ -117,7 +117,14 @@ impl Upstream {
         let Inbound { mut parts, mut body, request_id, .. } = inbound;
         let host = &self.servers[turn].host;
         let forwarded = &self.forwarded;
-        let outgoing = Outgoing { host, authorization, client: &peer.value, forwarded, request_id };
+        let outgoing = Outgoing {
+            host,
+            authorization,
+            client: &peer.value,
+            certificate: permit.client_certificate(peer),
+            forwarded,
+            request_id,
+        };
         headers::towards_upstream(&mut parts.headers, cookies, outgoing);
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);

@@ -16,6 +16,7 @@ const ORDER: [&str; 52] = [
     "path",
     "origin",
     "request_id",
+    "handshake",
     "body",
     // facts
     "rule",
@@ -38,6 +39,7 @@ const ORDER: [&str; 52] = [
     // I/O
     "session/store",
     "reach",
+    "tls",
     "oidc",
     "providers",
     "tokens",
@@ -54,6 +56,8 @@ const ORDER: [&str; 52] = [
     "config",
     "server/listen",
     "server/farewell",
+    "server/http2",
+    "server/redirect",
     "server/connection",
     "server/inherit",
     "server/manager",

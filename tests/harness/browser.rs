@@ -75,7 +75,7 @@ impl Browser {
     /// # Panics
     /// If it is neither.
     pub fn resolve(&self, target: &str) -> Url {
-        if target.starts_with("http://") {
+        if target.starts_with("http://") || target.starts_with("https://") {
             return Url::parse(target).expect("a URL");
         }
         // Not `join`: a path that looks like a host must reach the gateway as it is.

@@ -1,14 +1,16 @@
-//! One request and its answer over HTTP/1.1, to this computer only. Knows nothing of cookies.
+//! One request and its answer over HTTP/1.1, with TLS or without, to this computer only. Knows nothing of cookies.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use url::Url;
 
 use crate::ask::Ask;
 use crate::reply::Reply;
+use crate::tls::Greeting;
 
 /// One request on a connection of its own; to another port than the address says, where a load balancer would do that.
 pub(crate) async fn exchange(ask: &Ask, url: &Url, port: Option<u16>) -> Reply {
@@ -17,7 +19,13 @@ pub(crate) async fn exchange(ask: &Ask, url: &Url, port: Option<u16>) -> Reply {
 
 /// Like [`exchange`], where nobody may be listening.
 pub(crate) async fn attempt(ask: &Ask, url: &Url, port: Option<u16>) -> Result<Reply, Broken> {
-    let mut line = Line::connect(port.or(url.port()).unwrap_or(80)).await?;
+    let port = port.or(url.port()).unwrap_or(80);
+    let mut line = if url.scheme() == "https" {
+        let greeting = Greeting::to(url.host_str().unwrap_or_default()).offering(&["http/1.1"]);
+        Line::over(greeting.connect(port).await.map_err(Broken::Refused)?).await?
+    } else {
+        Line::connect(port).await?
+    };
     line.exchange(ask, url).await
 }
 
@@ -48,7 +56,10 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) async fn connect(port: u16) -> Result<Self, Broken> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(Broken::Refused)?;
+        Self::over(TcpStream::connect(("127.0.0.1", port)).await.map_err(Broken::Refused)?).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Broken> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::Off)?;
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender, driver })
@@ -78,7 +89,7 @@ impl Drop for Line {
 fn request(ask: &Ask, url: &Url) -> http::Request<Full<Bytes>> {
     let host = url.host_str().unwrap_or_default();
     let here = host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1";
-    assert!(here && url.scheme() == "http", "{url} is not on this computer");
+    assert!(here && matches!(url.scheme(), "http" | "https"), "{url} is not on this computer");
     let mut request = http::Request::builder().method(ask.method.as_str()).uri(local(url));
     if !ask.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         request = request.header("host", format!("{host}:{}", url.port().unwrap_or(80)));

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::echo::Echo;
 use crate::site::Site;
+use crate::tls::Identity;
 use crate::{secrets, text};
 
 /// How a site differs from the shipped one.
@@ -17,6 +18,7 @@ pub struct Plan {
     pub(crate) options: Options,
     pub(crate) folder: TempDir,
     pub(crate) gateways: Gateways,
+    pub(crate) https: bool,
     on_disk: bool,
 }
 
@@ -57,7 +59,7 @@ impl Plan {
         options.ports = Ports::ANY;
         options.data = None;
         let folder = tempfile::tempdir().expect("a folder");
-        Self { options, folder, gateways: Gateways::Here(1), on_disk: false }
+        Self { options, folder, gateways: Gateways::Here(1), https: false, on_disk: false }
             .store(Kept::Memory)
             .set("log", "level", "\"trace\"")
             .set("log", "format", "\"json\"")
@@ -104,6 +106,42 @@ impl Plan {
         fs::write(&path, secrets::random()).expect("a file in the site's folder");
         let value = format!("{{ file = \"{}\" }}", path.display());
         self.set("listen", "admin_token", value)
+    }
+
+    /// The gateway ends TLS itself: its port speaks HTTP/2 and HTTP/1.1 in it, with a certificate for `localhost` and
+    /// these names.
+    ///
+    /// # Panics
+    /// If one of them is no name.
+    pub fn https(mut self, names: &[&str]) -> Self {
+        let names: Vec<&str> = ["localhost"].into_iter().chain(names.iter().copied()).collect();
+        let pair = Identity::own(&names).write(self.folder.path(), "site");
+        self.https = true;
+        self.options.edits.gateway(move |text, addresses| {
+            let port = addresses.ports.gateway;
+            let text = text.replacen(
+                &format!("public_url = \"http://localhost:{port}\""),
+                &format!("public_url = \"https://localhost:{port}\""),
+                1,
+            );
+            let text = text::remove(&text, "listen", "http");
+            let text = text::set(&text, "listen", "https", &format!("\"127.0.0.1:{port}\""));
+            Ok(text::set(&text, "tls", "certificates", &format!("[{pair}]")))
+        });
+        self.options.edits.tenant(|tenant, addresses| {
+            let (plain, secure) = (&addresses.gateway, addresses.gateway.replace("http://", "https://"));
+            for client in &mut tenant.clients {
+                for uri in client.redirect_uris.iter_mut().chain(&mut client.post_logout_redirect_uris) {
+                    *uri = uri.replace(plain, &secure);
+                }
+            }
+        });
+        self
+    }
+
+    /// Where files for this site may lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// As many gateways, in this process.

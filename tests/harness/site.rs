@@ -30,6 +30,7 @@ pub struct Site {
     /// The gateways that are processes; then the stack has none, and there are no others.
     programs: Vec<Program>,
     stack: Option<Stack>,
+    https: bool,
     offset: Arc<AtomicI64>,
     secrets: Arc<Secrets>,
     access: Memory,
@@ -61,7 +62,7 @@ impl Logs {
 impl Site {
     /// Starts what was planned.
     pub(crate) async fn run(plan: Plan) -> anyhow::Result<Self> {
-        let Plan { mut options, folder, gateways, .. } = plan;
+        let Plan { mut options, folder, gateways, https, .. } = plan;
         let log = log::shared();
         let log_start = log.len();
         let access = Memory::default();
@@ -81,6 +82,7 @@ impl Site {
             others,
             programs,
             stack: Some(stack),
+            https,
             offset,
             secrets,
             access,
@@ -189,12 +191,31 @@ impl Site {
 
     /// The address of a path of the site.
     pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.addresses().gateway)
+        format!("{}{path}", self.origin())
+    }
+
+    /// The site's origin.
+    pub fn origin(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}", self.host())
+    }
+
+    /// Where the site is on this computer.
+    pub fn port(&self) -> u16 {
+        self.addresses().ports.gateway
+    }
+
+    /// The gateway in this process.
+    ///
+    /// # Panics
+    /// If the plan asked for [`Plan::programs`].
+    pub fn gateway(&self) -> &gateway::server::Running {
+        self.stack().gateway()
     }
 
     /// A new browser, without cookies.
     pub fn browser(&self) -> Browser {
-        Browser::new(&self.addresses().gateway, Arc::clone(&self.secrets))
+        Browser::new(&self.origin(), Arc::clone(&self.secrets))
     }
 
     /// A new browser in which somebody has signed in.

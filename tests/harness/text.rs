@@ -26,6 +26,19 @@ pub(crate) fn set(text: &str, table: &str, key: &str, value: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The text without `key` in `[table]`.
+pub(crate) fn remove(text: &str, table: &str, key: &str) -> String {
+    let header = format!("[{table}]");
+    let mut inside = false;
+    let kept = text.lines().filter(|line| {
+        if line.starts_with('[') {
+            inside = line.split('#').next().unwrap_or_default().trim_end() == header;
+        }
+        !(inside && line.split('=').next().unwrap_or_default().trim() == key)
+    });
+    kept.collect::<Vec<_>>().join("\n") + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +49,10 @@ mod tests {
         assert_eq!(set(text, "a", "x", "9"), "[a]   # first\nx = 9\n# y = 2\n[b]\nx = 3\n");
         assert_eq!(set(text, "b", "y", "9"), "[a]   # first\nx = 1\n# y = 2\n[b]\ny = 9\nx = 3\n");
         assert_eq!(set("[a]\n", "c", "x", "9"), "[a]\n[c]\nx = 9\n");
+    }
+
+    #[test]
+    fn a_key_is_removed_from_its_own_table_only() {
+        assert_eq!(remove("[a]\nx = 1\ny = 2\n[b]\nx = 3\n", "a", "x"), "[a]\ny = 2\n[b]\nx = 3\n");
     }
 }

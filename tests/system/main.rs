@@ -17,6 +17,7 @@ mod frontchannel; // the provider ends sessions by way of a browser
 mod guides; // the guides to providers
 mod headers; // what passes to upstreams and back
 mod http1; // HTTP that only attackers write
+mod http2; // HTTP/2, as clients and attackers speak it
 mod id_token; // every check of an ID token
 mod initiate; // sign-ins that another site wishes for
 mod keys; // the provider's signing keys
@@ -46,6 +47,7 @@ mod strength; // how people proved who they are
 mod support; // words that many tests share
 mod systemd; // the process and its service manager
 mod tabs; // many sign-ins at once
+mod tls; // TLS that ends at the gateway
 mod token_endpoint; // spending the code
 mod tokens; // access tokens and their renewal
 mod websocket; // tunnels, and all that stays open while a session lasts

@@ -1,6 +1,7 @@
 //! The settings of the service: read from TOML, every problem reported at once with its line. Knows the file's keys;
 //! what the values mean is the business of those who use them.
 
+mod postgres;
 mod reader;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use self::reader::Section;
 use crate::auth::{Algorithm, Issuer, OwnerClaim, ScopeClaim};
+use crate::todo::{PostgresAddress, PostgresSettings};
 
 /// Seconds that fetching an issuer's keys may take, unless the file says otherwise.
 const DEFAULT_PROVIDER_TIMEOUT: u64 = 5;
@@ -19,8 +21,10 @@ const DEFAULT_PROVIDER_TIMEOUT: u64 = 5;
 pub struct Config {
     /// Where to listen, when the program does not bring a socket of its own.
     pub listen: SocketAddr,
-    /// `sqlite:FILE` (relative to the working directory) or `sqlite::memory:`.
+    /// `sqlite:FILE` (relative to the working directory), `sqlite::memory:` or `postgres://HOST/NAME`.
     pub database: String,
+    /// How PostgreSQL is used, if it is.
+    pub postgres: PostgresSettings,
     /// The time allowed for fetching an issuer's keys: 1 to 10 seconds in the file.
     pub provider_timeout: Duration,
     /// Whose tokens are believed.
@@ -63,6 +67,12 @@ impl Config {
             let listen = root.text("listen", &mut problems);
             let listen = listen.and_then(|text| root.parsed("listen", &text, socket_address, &mut problems));
             let database = root.text("database", &mut problems);
+            let postgres = root.table("postgres", &mut problems);
+            if postgres.is_some() && database.as_deref().is_some_and(|text| !PostgresAddress::is_meant_by(text)) {
+                let fix = "has no use with another database; remove it, or write database = \"postgres://HOST/NAME\"";
+                problems.push(root.problem("postgres", fix));
+            }
+            let postgres = postgres.map(|table| postgres::read(table, &mut problems));
             let provider_timeout = root.optional_number("provider_timeout", &mut problems);
             let issuers =
                 root.tables("issuers", &mut problems).into_iter().map(|table| issuer(table, &mut problems));
@@ -71,11 +81,13 @@ impl Config {
             let config = Self {
                 listen: listen?,
                 database: database?,
+                postgres: postgres.unwrap_or_default(),
                 provider_timeout: Duration::from_secs(provider_timeout.unwrap_or(DEFAULT_PROVIDER_TIMEOUT)),
                 issuers: issuers.into_iter().collect::<Option<_>>()?,
             };
             for problem in config.own_problems() {
-                let line = root.line_of(&problem.key);
+                // Of a table in the file, the line of its heading will do.
+                let line = root.line_of(problem.key.split('.').next().unwrap_or_default());
                 problems.push(problem.at(line));
             }
             Some(config)
@@ -101,12 +113,19 @@ impl Config {
     /// What is wrong apart from the issuers one by one.
     fn own_problems(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
-        if self.database.strip_prefix("sqlite:").is_none_or(str::is_empty) {
-            let fix = format!(
-                "{:?} is not understood; write \"sqlite:\" and a file, for example \"sqlite:var/todo.db\"",
-                self.database
-            );
-            problems.push(ConfigProblem::new("database", fix));
+        if PostgresAddress::is_meant_by(&self.database) {
+            match PostgresAddress::parse(&self.database) {
+                Ok(address) => {
+                    let found = self.postgres.problems(&address).into_iter();
+                    problems
+                        .extend(found.map(|(key, why)| ConfigProblem::new(format!("postgres.{key}"), why)));
+                }
+                // The text may hold a password: it is not repeated.
+                Err(why) => problems.push(ConfigProblem::new("database", why)),
+            }
+        } else if self.database.strip_prefix("sqlite:").is_none_or(str::is_empty) {
+            let why = crate::todo::UNKNOWN_DATABASE;
+            problems.push(ConfigProblem::new("database", format!("{:?} {why}", self.database)));
         }
         if self.provider_timeout.is_zero() || self.provider_timeout > Duration::from_secs(10) {
             problems.push(ConfigProblem::new("provider_timeout", "must be 1 to 10 (seconds)"));

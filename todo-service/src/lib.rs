@@ -3,21 +3,23 @@
 //!
 //! The map, in the order of the layers; a module uses only those above it:
 //!
-//! - [`Clock`], `json`, `owner`, `problem`, `request_id`: vocabulary.
+//! - [`Clock`], `json`, `owner`, `problem`, `request_id`, `secret`: vocabulary.
 //! - `auth`: request headers to caller to permit. `auth::jwks` keeps the issuers' keys.
 //! - `todo`: the list and its rules; `todo::store` keeps it in a database.
 //! - `api`: routes, bodies, answers; `seal` goes around all of them.
-//! - `config`, `server`, and [`start`], which puts everything together.
+//! - `config`, `server`, `healthcheck`, and [`start`], which puts everything together.
 
 mod api;
 mod auth;
 mod clock;
 mod config;
+mod healthcheck;
 mod json;
 mod owner;
 mod problem;
 mod request_id;
 mod seal;
+mod secret;
 mod server;
 mod todo;
 
@@ -31,7 +33,9 @@ use tokio::task::JoinHandle;
 pub use crate::auth::{Algorithm, Issuer, OwnerClaim, ScopeClaim, TlsSetup};
 pub use crate::clock::Clock;
 pub use crate::config::{Config, ConfigError, ConfigProblem};
-pub use crate::todo::OpenError;
+pub use crate::healthcheck::{HealthcheckError, healthcheck};
+pub use crate::secret::{SecretError, SecretSource};
+pub use crate::todo::{OpenError, PostgresLogin, PostgresSettings, Trouble};
 
 use crate::api::App;
 use crate::auth::Authenticator;
@@ -72,11 +76,15 @@ pub struct Running {
     stop: watch::Sender<bool>,
     serving: Option<JoinHandle<()>>,
     keys: KeyRing,
+    list: List,
 }
 
 /// A hold on the cached keys of all issuers.
 #[derive(Clone)]
 struct KeyRing(Arc<Authenticator>);
+
+/// A hold on the list, for news from outside.
+struct List(Arc<Todos>);
 
 /// Starts the service, inside a tokio runtime. Needs no issuer to be reachable: until keys can be had, protected
 /// calls get 503.
@@ -91,16 +99,23 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let client = auth::http_client()?;
     let auth = Arc::new(Authenticator::new(&config.issuers, &client, config.provider_timeout, &clock));
-    let todos = Arc::new(Todos::open(&config.database, clock).await?);
+    let todos = Arc::new(Todos::open(&config.database, &config.postgres, clock).await?);
     let router = seal::around(api::router(App { auth: Arc::clone(&auth), todos: Arc::clone(&todos) }));
 
+    let list = List(Arc::clone(&todos));
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(async move {
         server::serve(listener, router, stopped).await;
         todos.close().await;
     });
     tracing::info!(url = base_url, issuers = config.issuers.len(), "to-do service listening");
-    Ok(Running { base_url, stop, serving: Some(serving), keys: KeyRing(auth) })
+    Ok(Running { base_url, stop, serving: Some(serving), keys: KeyRing(auth), list })
+}
+
+/// Brings the database up to date, and does nothing else: for whoever owns its tables.
+pub async fn migrate(config: &Config) -> Result<(), StartError> {
+    config.check()?;
+    Ok(todo::migrate(&config.database, &config.postgres).await?)
 }
 
 impl Running {
@@ -123,6 +138,12 @@ impl Running {
     pub fn forget_keys(&self) {
         self.keys.0.forget_keys();
     }
+
+    /// Whatever was read from outside is read anew: signing keys when next needed, the database's password at once.
+    pub fn refresh(&self) {
+        self.forget_keys();
+        self.list.0.refresh();
+    }
 }
 
 impl Drop for Running {
@@ -130,6 +151,12 @@ impl Drop for Running {
         if let Some(serving) = &self.serving {
             serving.abort();
         }
+    }
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("List")
     }
 }
 

@@ -1,13 +1,15 @@
-//! The program: arguments, settings, log, signals. Knows nothing of what the service does.
+//! The program: arguments, settings, log, signals, service manager. Knows nothing of what the service does.
+
+mod manager;
 
 use std::io::{IsTerminal, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
-use todo_service::{Clock, Config, Options, Running, start};
+use clap::{Parser, Subcommand};
+use todo_service::{Clock, Config, Options, Running, healthcheck, migrate, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -16,37 +18,72 @@ use tracing_subscriber::EnvFilter;
 #[command(version)]
 struct Arguments {
     /// The settings, a TOML file
-    #[arg(long, value_name = "FILE", default_value = "todo-service/todo-service.toml")]
+    #[arg(long, value_name = "FILE", global = true, default_value = "todo-service/todo-service.toml")]
     config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Without a command the service is started.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the database's tables up to date, as `postgres.owner` if there is one, and end
+    Migrate,
+    /// Ask the running service whether it lives: exit status 0 if so, else 1 and the reason
+    Healthcheck {
+        /// Ask whether it can do its work: database and signing keys too
+        #[arg(long)]
+        ready: bool,
+        /// Where it listens, if not at `listen` in the settings
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        address: Option<SocketAddr>,
+    },
+}
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = match Config::load(&arguments.config) {
         Ok(config) => config,
         Err(error) => return complain(&error.to_string()),
     };
-    start_log();
-    match run(config).await {
+    let done = match arguments.command {
+        None => manager::socket().and_then(|socket| in_runtime(serve(config, socket))),
+        Some(Command::Migrate) => in_runtime(async { Ok(migrate(&config).await?) }),
+        Some(Command::Healthcheck { ready, address }) => {
+            healthcheck(address.unwrap_or(config.listen), ready).map_err(anyhow::Error::from)
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&format!("todo-service: {error:#}")),
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.listen)
-        .with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))?;
+fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("threads cannot be started")?.block_on(work)
+}
+
+async fn serve(config: Config, socket: Option<TcpListener>) -> anyhow::Result<()> {
+    let listener = match socket {
+        Some(socket) => socket,
+        None => TcpListener::bind(config.listen).with_context(|| {
+            format!("cannot listen on {}; free the port, or choose another as `listen`", config.listen)
+        })?,
+    };
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let running = start(Options { listener, config, clock: Clock::system() }).await?;
+    manager::ready();
     signals.until_stopped(&running).await;
+    manager::stopping();
     tokio::select! {
         () = running.stop() => Ok(()),
         () = signals.stop_asked() => anyhow::bail!("stopped at once by a second signal"),
     }
 }
 
-/// Ctrl-C and SIGTERM stop; SIGHUP forgets the cached signing keys.
+/// Ctrl-C and SIGTERM stop; SIGHUP has signing keys and the database's password read anew.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -68,8 +105,10 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.terminate.recv() => return,
                 _ = self.hang_up.recv() => {
-                    running.forget_keys();
-                    tracing::info!("cached signing keys forgotten");
+                    manager::reloading();
+                    running.refresh();
+                    tracing::info!("signing keys and the database's password are read anew");
+                    manager::ready();
                 }
             }
         }

@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 pub(crate) use self::description::{Description, DescriptionFault, MAX_CHARACTERS};
-pub use self::store::OpenError;
-use self::store::{Store, StoreError};
+use self::store::Store;
+pub use self::store::{OpenError, PostgresLogin, PostgresSettings, Trouble};
+pub(crate) use self::store::{PostgresAddress, StoreError, UNKNOWN_DATABASE};
 use crate::auth::{Actor, ReadPermit, WritePermit};
 use crate::clock::Clock;
 use crate::owner::{Owner, Reach};
@@ -98,8 +99,12 @@ pub(crate) struct Todos {
 
 impl Todos {
     /// Opens the database, creating or migrating it as needed.
-    pub(crate) async fn open(database: &str, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self { store: Store::open(database).await?, clock, ids: Mutex::new(ContextV7::new()) })
+    pub(crate) async fn open(
+        database: &str,
+        postgres: &PostgresSettings,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        Ok(Self { store: Store::open(database, postgres).await?, clock, ids: Mutex::new(ContextV7::new()) })
     }
 
     pub(crate) async fn list(
@@ -154,9 +159,14 @@ impl Todos {
         outcome.map(|_| ())
     }
 
-    /// Whether the database answers.
-    pub(crate) async fn ready(&self) -> bool {
-        self.store.ping().await.is_ok()
+    /// Why the database cannot be used, in words for everybody, if it cannot.
+    pub(crate) async fn trouble(&self) -> Option<&'static str> {
+        self.store.trouble().await
+    }
+
+    /// Has whatever was read at the start, such as a password, read anew.
+    pub(crate) fn refresh(&self) {
+        self.store.refresh();
     }
 
     pub(crate) async fn close(&self) {
@@ -190,7 +200,7 @@ impl Todos {
     async fn try_remove(&self, reach: &Reach, id: Uuid, expected: &Expected) -> Result<Owner, TodoError> {
         loop {
             let todo = self.expect(reach, id, expected).await?;
-            if self.store.remove(id, todo.version).await? {
+            if self.store.remove(&todo, todo.version).await? {
                 return Ok(todo.owner);
             }
         }
@@ -221,6 +231,11 @@ fn owner_of(reach: &Reach, named: Option<&str>) -> Result<Owner, TodoError> {
             Ok(Owner { realm: realm.clone(), subject })
         }
     }
+}
+
+/// Brings the database up to date, and does nothing else.
+pub(crate) async fn migrate(database: &str, postgres: &PostgresSettings) -> Result<(), OpenError> {
+    Store::migrate(database, postgres).await
 }
 
 /// One event for each attempt of an app to write: an app may touch everybody's items, so it must be possible to find

@@ -18,6 +18,8 @@ mod operations;
 mod owners;
 #[path = "api/permissions.rs"]
 mod permissions;
+#[path = "api/postgres.rs"]
+mod postgres;
 #[path = "api/program.rs"]
 mod program;
 #[path = "api/requests.rs"]

@@ -69,18 +69,20 @@ impl Endpoint {
 /// The tenant's addresses on this run's port.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
+    name: String,
     port: u16,
     tenant: String,
 }
 
 impl Site {
-    pub(crate) fn new(port: u16, tenant: &str) -> Self {
-        Self { port, tenant: tenant.to_owned() }
+    /// `name`: `localhost` or a name under it.
+    pub(crate) fn new(name: &str, port: u16, tenant: &str) -> Self {
+        Self { name: name.to_owned(), port, tenant: tenant.to_owned() }
     }
 
-    /// `http://localhost:PORT`.
+    /// `http://localhost:PORT`, or the name that it was given.
     pub(crate) fn base(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("http://{}:{}", self.name, self.port)
     }
 
     pub(crate) fn issuer(&self, face: Face) -> String {
@@ -133,6 +135,7 @@ impl Site {
             .rsplit_once(':')
             .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
         name.eq_ignore_ascii_case("localhost")
+            || name.eq_ignore_ascii_case(&self.name)
             || name.to_ascii_lowercase().strip_suffix(".localhost") == Some(self.tenant.as_str())
             || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_entra_issuer_has_another_host_than_its_metadata() {
-        let site = Site::new(3002, TENANT);
+        let site = Site::new("localhost", 3002, TENANT);
         assert_eq!(site.issuer(Face::Entra), format!("http://{TENANT}.localhost:3002/{TENANT}/v2.0"));
         assert_eq!(
             site.url(Face::Entra, Endpoint::Metadata),
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_address_leads_back_to_its_endpoint() {
-        let site = Site::new(1, TENANT);
+        let site = Site::new("localhost", 1, TENANT);
         for endpoint in Endpoint::ALL {
             assert_eq!(site.endpoint(&site.path(Face::Plain, endpoint)).map(|(_, e)| e), Some(endpoint));
         }
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_hosts() {
-        let site = Site::new(3002, TENANT);
+        let site = Site::new("localhost", 3002, TENANT);
         for host in [
             "localhost:3002",
             "LOCALHOST",
@@ -185,6 +188,10 @@ mod tests {
         ] {
             assert!(site.is_host(host), "{host}");
         }
+        let named = Site::new("idp.localhost", 3002, TENANT);
+        assert!(named.is_host("idp.localhost:3002") && named.is_host("127.0.0.1:3002"));
+        assert_eq!(named.issuer(Face::Plain), "http://idp.localhost:3002");
+        assert!(!site.is_host("idp.localhost:3002"), "a name that it was not given");
         for host in ["evil.example", "localhost.evil.example:3002", "10.0.0.1:3002", ""] {
             assert!(!site.is_host(host), "{host}");
         }

@@ -4,7 +4,8 @@
 //! The map, in the order a sign-in passes through it:
 //!
 //! - `tenant`: who may ask for what, from tenant.toml; `faces`: the two sets of addresses
-//! - `provider`: state, start and stop, sockets and paths, minting; `call`, `answer`: requests and responses
+//! - `provider`: state, start and stop, sockets and paths, minting; `container`: the exception to loopback; `call`,
+//!   `answer`: requests and responses
 //! - `discovery`: metadata and keys; `keys`, `jwt`: signing
 //! - `authorize`: a request becomes a journey; `user_flow`, `pages`: the forms on the way; `people`: accounts,
 //!   passcodes, mailbox; `sessions`: single sign-on; `scopes`, `consent`: what is asked and granted
@@ -35,6 +36,7 @@ mod claims;
 mod clock;
 mod codes;
 mod consent;
+mod container;
 mod discovery;
 mod faces;
 pub mod faults;
@@ -58,10 +60,13 @@ mod user_flow;
 
 pub use backchannel::Delivery;
 pub use clock::Clock;
+pub use container::{Container, ContainerError};
 pub use faces::{Endpoint, Face};
 pub use faults::Faults;
 pub use grants::Family;
 pub use keys::Algorithm;
 pub use logout_token::LogoutMint;
-pub use provider::{Mint, MintError, Options, Running, StartError, start, start_with_faults_over_http};
+pub use provider::{
+    Mint, MintError, Options, Running, StartError, start, start_in_container, start_with_faults_over_http,
+};
 pub use tenant::{Tenant, TenantError};

@@ -1,4 +1,5 @@
-//! The provider as a whole: its state, its start, its paths and its stop. Refuses to listen anywhere but on loopback.
+//! The provider as a whole: its state, its start, its paths and its stop. Refuses to listen anywhere but on loopback, or
+//! in a container.
 //! Knows nothing of how any one path answers.
 
 mod dev;
@@ -19,6 +20,7 @@ use crate::call::Call;
 use crate::clock::Clock;
 use crate::codes::Codes;
 use crate::consent::Consents;
+use crate::container::Container;
 use crate::faces::{Endpoint, Face, Site};
 use crate::faults::Faults;
 use crate::grants::Grants;
@@ -85,8 +87,8 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    fn new(tenant: Tenant, clock: Clock, port: u16, faults_over_http: bool) -> Self {
-        let site = Site::new(port, &tenant.id);
+    fn new(tenant: Tenant, clock: Clock, (name, port): (&str, u16), faults_over_http: bool) -> Self {
+        let site = Site::new(name, port, &tenant.id);
         let provider = Self {
             canary: site.url(Face::Plain, Endpoint::Canary),
             people: People::new(&tenant.id, &tenant.accounts),
@@ -157,24 +159,34 @@ impl Provider {
 
 /// Starts the provider on the current tokio runtime; it answers when this returns.
 pub async fn start(options: Options) -> Result<Running, StartError> {
-    start_with(options, false).await
+    start_with(options, None, false).await
+}
+
+/// Like [`start`], but the listener may be on any address of a container.
+pub async fn start_in_container(options: Options, container: &Container) -> Result<Running, StartError> {
+    start_with(options, Some(container), false).await
 }
 
 /// Like [`start`], and `/dev/faults` lets anyone on this computer set faults. For browser tests.
 pub async fn start_with_faults_over_http(options: Options) -> Result<Running, StartError> {
-    start_with(options, true).await
+    start_with(options, None, true).await
 }
 
-async fn start_with(options: Options, faults_over_http: bool) -> Result<Running, StartError> {
+async fn start_with(
+    options: Options,
+    container: Option<&Container>,
+    faults_over_http: bool,
+) -> Result<Running, StartError> {
     let Options { listener, tenant, clock } = options;
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && container.is_none() {
         return Err(StartError::NotLoopback(address));
     }
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     // Making a key and hashing passwords would hold a runtime thread for too long.
-    let prepare = move || Provider::new(tenant, clock, address.port(), faults_over_http);
+    let name = container.map_or("localhost", Container::name).to_owned();
+    let prepare = move || Provider::new(tenant, clock, (&name, address.port()), faults_over_http);
     let provider = Arc::new(tokio::task::spawn_blocking(prepare).await?);
     let (orders, received) = tokio::sync::mpsc::channel(1);
     let door = door::Door::open(listener, address);

@@ -49,7 +49,6 @@ pub(super) fn markdown() -> String {
             text.push_str(RULES);
         }
     }
-    later(&mut text).expect("a String takes everything");
     text.push_str(WARNINGS);
     text
 }
@@ -66,30 +65,8 @@ fn section(text: &mut String, table: &Table) -> std::fmt::Result {
         let default = match presence {
             Presence::Required => "required",
             Presence::Default(default) => default,
-            Presence::Later(_) => continue,
         };
         writeln!(text, "| `{name}` | {} | {} | {} |", cell(kind), cell(default), cell(meaning))?;
-    }
-    Ok(())
-}
-
-fn later(text: &mut String) -> std::fmt::Result {
-    write!(
-        text,
-        "\n## Not available yet\n\nThese names are taken, and refused until the gateway can do what they say.\n\n| key | meaning | until then |\n|---|---|---|\n"
-    )?;
-    for table in schema::ALL {
-        for Key { name, presence, meaning, .. } in table.keys {
-            if let Presence::Later(instead) = presence {
-                writeln!(
-                    text,
-                    "| `{name}` in {} | {} | {} |",
-                    if table.header.is_empty() { "the top of the file" } else { table.header },
-                    cell(meaning),
-                    cell(instead)
-                )?;
-            }
-        }
     }
     Ok(())
 }

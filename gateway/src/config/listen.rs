@@ -4,26 +4,51 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
-use crate::origin::{Origin, OriginError};
+use crate::origin::{Localhost, Origin, OriginError};
 use crate::secret::Secret;
 
 use super::placeholder::is_placeholder;
-use super::raw::{Placed, Section, Text, Value};
-use super::schema;
+use super::raw::{Place, Placed, Section, Text, Value};
 use super::secrets::{self, Surroundings, Wanted};
+use super::{check, schema};
 
 /// Where the gateway listens.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// Requests, without TLS. Never empty.
+    /// Requests, without TLS. Empty only beside `https`; beside it these addresses only show the way there.
     pub http: Vec<SocketAddr>,
+    /// Requests, with TLS.
+    pub https: Vec<SocketAddr>,
+    /// How long clients may be silent.
+    pub timeouts: Timeouts,
     /// Health, metrics, and the sessions for operators.
     pub admin: SocketAddr,
     /// What operators show to see and end sessions; without it nobody can.
     pub admin_token: Option<Secret<String>>,
     /// Threads that handle requests.
     pub workers: NonZeroUsize,
+}
+
+/// How long clients of `https` may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// In a handshake: TLS, or the beginning of HTTP/2.
+    pub handshake: Duration,
+    /// While an answer waits for them to take it, over HTTP/2.
+    pub stalled: Duration,
+    /// Without a request, over HTTP/2.
+    pub idle: Duration,
+    /// How old an HTTP/2 connection may become.
+    pub age: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let (seconds, minutes) = (Duration::from_secs, Duration::from_mins);
+        Self { handshake: seconds(10), stalled: seconds(30), idle: minutes(3), age: minutes(60) }
+    }
 }
 
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
@@ -37,6 +62,8 @@ const ADMIN_TOKEN: Wanted =
 pub(super) struct Found {
     pub(super) settings: Listen,
     pub(super) secret_file: Option<PathBuf>,
+    /// Where `https` stands, if it does.
+    pub(super) https: Option<Place>,
 }
 
 /// Reads `public_url`.
@@ -76,15 +103,20 @@ pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
 pub(super) fn read(
     top: &Section<'_>,
     public_url: Option<&Origin>,
+    localhost: Localhost,
     around: &Surroundings<'_>,
 ) -> Option<Found> {
     let section = if top.has("listen") { Some(top.section("listen", &schema::LISTEN)?) } else { None };
     let http = section.as_ref().and_then(|section| section.value("http"));
+    let https = section.as_ref().and_then(|section| section.value("https"));
+    let https_place = https.as_ref().map(Value::place);
     let admin = section.as_ref().and_then(|section| section.value("admin"));
     let workers = section.as_ref().and_then(|section| section.value("workers"));
     let admin_token = section.as_ref().and_then(|section| section.value("admin_token"));
 
+    let timeouts = section.as_ref().map_or_else(|| Some(Timeouts::default()), timeouts);
     let http = http.map(|value| addresses(top, &value));
+    let https = https.map(|value| addresses(top, &value));
     let admin = admin.map(|value| value.text().and_then(|text| address(top, &text)));
     let workers = workers.map_or_else(
         || Some(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
@@ -93,10 +125,15 @@ pub(super) fn read(
     let admin_token = admin_token.map(|value| token(&value, top, around));
 
     let written: Vec<&Placed<SocketAddr>> =
-        http.iter().flatten().flatten().chain(admin.iter().flatten()).collect();
+        http.iter().chain(&https).flatten().flatten().chain(admin.iter().flatten()).collect();
     check_apart(top, &written);
     if public_url.is_some_and(|origin| !origin.is_secure()) {
-        check_loopback(top, &written);
+        // A container's loopback interface is reached by nobody else: its engine says who reaches the other one.
+        let bound: Vec<&Placed<SocketAddr>> = match localhost {
+            Localhost::ThisMachine => written,
+            Localhost::Containers => admin.iter().flatten().collect(),
+        };
+        check_loopback(top, &bound);
     }
     if let Some(Some(admin)) = admin.as_ref().filter(|_| public_url.is_some_and(Origin::is_secure))
         && !admin.value.ip().is_loopback()
@@ -108,8 +145,17 @@ pub(super) fn read(
             admin.value
         ));
     }
+    if let (Some(place), Some(origin)) = (&https_place, public_url.filter(|origin| !origin.is_secure())) {
+        let help = format!("write public_url = \"https://{}\"", origin.authority());
+        top.report().problem(
+            place,
+            "people are told an address without TLS: `public_url` is plain http",
+            help,
+        );
+    }
+    let default_http = if https.is_none() { vec![DEFAULT_HTTP] } else { Vec::new() };
     let listens: Vec<SocketAddr> = match &http {
-        None => vec![DEFAULT_HTTP],
+        None => default_http.clone(),
         Some(http) => http.iter().flatten().map(|address| address.value).collect(),
     };
     if let Some(origin) = public_url.filter(|origin| !origin.is_secure()) {
@@ -123,15 +169,33 @@ pub(super) fn read(
         }
     };
     let settings = Listen {
-        http: http.map_or_else(
-            || Some(vec![DEFAULT_HTTP]),
-            |http| Some(http?.into_iter().map(|address| address.value).collect()),
-        )?,
+        http: http.map_or(Some(default_http), |http| Some(bare(http?)))?,
+        https: https.map_or(Some(Vec::new()), |https| Some(bare(https?)))?,
+        timeouts: timeouts?,
         admin: admin.map_or(Some(DEFAULT_ADMIN), |admin| Some(admin?.value))?,
         admin_token,
         workers: workers?,
     };
-    Some(Found { settings, secret_file })
+    Some(Found { settings, secret_file, https: https_place })
+}
+
+fn bare(addresses: Vec<Placed<SocketAddr>>) -> Vec<SocketAddr> {
+    addresses.into_iter().map(|address| address.value).collect()
+}
+
+/// Reads `[listen.timeouts]`.
+fn timeouts(listen: &Section<'_>) -> Option<Timeouts> {
+    let default = Timeouts::default();
+    let Some(value) = listen.value("timeouts") else {
+        return Some(default);
+    };
+    let section = value.section(&schema::TIMEOUTS)?;
+    let time = |key, default, most| check::time(&section, key, default, [Duration::from_secs(1), most]);
+    let handshake = time("handshake", default.handshake, Duration::from_mins(1));
+    let stalled = time("stalled", default.stalled, Duration::from_mins(10));
+    let idle = time("idle", default.idle, Duration::from_hours(1));
+    let age = time("age", default.age, Duration::from_hours(24));
+    Some(Timeouts { handshake: handshake?, stalled: stalled?, idle: idle?, age: age? })
 }
 
 /// The admin token, which travels in a header.

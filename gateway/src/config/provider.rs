@@ -13,7 +13,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::oidc::settings::{Algorithm, LogoutTokenType, ResponseMode, Settings};
-use crate::origin::Origin;
+use crate::origin::{Localhost, Origin};
 use crate::scope::ScopeSet;
 
 use super::placeholder::is_placeholder;
@@ -67,6 +67,7 @@ pub(super) fn read(
         userinfo: userinfo?,
         redirect_uri: own(callback)?,
         post_logout_redirect_uri: own("/auth/signed-out")?,
+        localhost: Localhost::default(), // `development_in_containers` is the whole file's
     };
     Some(Found { settings, secret_files })
 }

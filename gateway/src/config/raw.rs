@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problems;
-use super::schema::{self, Presence, Table};
+use super::schema::{self, Table};
 use super::suggest;
 
 pub(super) use value::Value;
@@ -111,23 +111,18 @@ impl<'d> Section<'d> {
     fn check_key(&self, key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
         let name = key.get_ref().as_ref();
         let place = Place { span: key.span(), key: self.path(name) };
-        match self.schema.key(name).map(|known| &known.presence) {
-            Some(Presence::Later(instead)) => {
-                self.report.problem(&place, format!("`{name}` is not available yet"), *instead);
-            }
-            Some(_) => {}
-            None => {
-                // A secret under a mistyped name is still a secret.
-                if value.get_ref().is_str() && sounds_secret(name) {
-                    self.report.mask(value.span());
-                }
-                self.report.problem(
-                    &place,
-                    format!("unknown key `{}`", name.escape_debug()),
-                    self.known_instead(name),
-                );
-            }
+        if self.schema.key(name).is_some() {
+            return;
         }
+        // A secret under a mistyped name is still a secret.
+        if value.get_ref().is_str() && sounds_secret(name) {
+            self.report.mask(value.span());
+        }
+        self.report.problem(
+            &place,
+            format!("unknown key `{}`", name.escape_debug()),
+            self.known_instead(name),
+        );
     }
 
     fn known_instead(&self, name: &str) -> String {

@@ -8,7 +8,7 @@ use crate::oidc;
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
-use super::{Config, listen, log, process, providers, routes, session, tokens, upstreams};
+use super::{Config, development, listen, log, process, providers, routes, session, tls, tokens, upstreams};
 
 /// Reads the text of a configuration that is called `name`.
 pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
@@ -40,11 +40,18 @@ fn resolve_whole(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Co
 
 fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
-    let listen = listen::read(top, public_url.as_ref(), around);
+    let localhost = development::read(top, public_url.as_ref());
+    let listen = listen::read(top, public_url.as_ref(), localhost, around);
+    let https = listen.as_ref().and_then(|listen| listen.https.as_ref());
+    let tls = tls::read(top, https, public_url.as_ref(), around);
     let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
-    let own_addresses = listen.as_ref().map_or(&[][..], |listen| &listen.settings.http);
-    let upstreams = upstreams::read(top, own_addresses);
+    let own_addresses: Vec<_> = listen
+        .iter()
+        .flat_map(|listen| listen.settings.http.iter().chain(&listen.settings.https))
+        .copied()
+        .collect();
+    let upstreams = upstreams::read(top, &own_addresses);
     let tokens = tokens::read(top, &providers);
     let secret_files: Vec<_> = providers
         .iter()
@@ -52,12 +59,14 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         .flat_map(|found| found.secret_files.iter().cloned())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
         .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
+        .chain(tls.iter().flat_map(|tls| tls.secret_files.iter().cloned()))
         .collect();
     let known = routes::Known {
         upstreams: &upstreams,
         tokens: &tokens,
         providers: &providers,
         secret_files: &secret_files,
+        takes_certificates: top.value("tls").is_some_and(|tls| tls.get().get("client_ca").is_some()),
         around,
     };
     let routes::Found { routes, files, .. } = routes::read(top, &known);
@@ -66,12 +75,13 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     Some(Config {
         public_url: public_url?,
         listen: listen?.settings,
+        tls: tls?.settings,
         providers: providers
             .into_iter()
             .map(|provider| {
                 let settings = provider.found?.settings;
                 let resources = tokens::resources_of_sign_in(&settings, &tokens);
-                Some(oidc::Settings { resources, ..settings })
+                Some(oidc::Settings { resources, localhost, ..settings })
             })
             .collect::<Option<_>>()?,
         session: session?.settings,

@@ -1,5 +1,6 @@
 //! `[[routes]]`: which paths lead where, and who may pass.
 
+mod client_certificate;
 mod matching;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,8 @@ pub(super) struct Known<'k> {
     pub(super) providers: &'k [providers::Named],
     pub(super) secret_files: &'k [PathBuf],
     pub(super) around: &'k Surroundings<'k>,
+    /// Whether clients are asked for certificates.
+    pub(super) takes_certificates: bool,
 }
 
 /// What all `[[routes]]` say together.
@@ -88,6 +91,7 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
         token,
         websocket,
         provider,
+        client_certificate: client_certificate::read(section, known.takes_certificates),
     })
 }
 

@@ -27,11 +27,9 @@ pub(super) enum Presence {
     Required,
     /// Left out, it is this.
     Default(&'static str),
-    /// A name that is taken, for something the gateway cannot do yet: what to do instead.
-    Later(&'static str),
 }
 
-use Presence::{Default, Later, Required};
+use Presence::{Default, Required};
 
 impl Table {
     /// The key of that name.
@@ -39,9 +37,9 @@ impl Table {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// Names that may be written today, for suggestions.
+    /// All names, for suggestions.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
-        self.keys.iter().filter(|key| !matches!(key.presence, Later(_))).map(|key| key.name)
+        self.keys.iter().map(|key| key.name)
     }
 }
 
@@ -50,8 +48,23 @@ const fn key(name: &'static str, kind: &'static str, presence: Presence, meaning
 }
 
 /// All tables, in the order of the reference.
-pub(super) const ALL: &[&Table] =
-    &[&TOP, &LISTEN, &PROVIDER, &SESSION, &STORE, &UPSTREAM, &TOKEN, &ROUTE, &LOG, &RELOAD, &SHUTDOWN];
+pub(super) const ALL: &[&Table] = &[
+    &TOP,
+    &LISTEN,
+    &TIMEOUTS,
+    &TLS,
+    &CERTIFICATE,
+    &PROVIDER,
+    &SESSION,
+    &STORE,
+    &UPSTREAM,
+    &TOKEN,
+    &ROUTE,
+    &CLIENT_CERTIFICATE,
+    &LOG,
+    &RELOAD,
+    &SHUTDOWN,
+];
 
 /// The keys before the first header.
 pub(super) const TOP: Table = Table {
@@ -64,7 +77,14 @@ pub(super) const TOP: Table = Table {
             Required,
             "The address that people type: scheme, host and port, no path. `https`, except on loopback. Every absolute URL the gateway writes starts with it, never with what a request says of itself.",
         ),
+        key(
+            "development_in_containers",
+            "`true` or `false`",
+            Default("`false`"),
+            "For trying things out in containers, as `deploy/compose` does it: `listen.http` may be any address although `public_url` is `http`, and an issuer under `.localhost` may be another container at a private address. Everything travels in the clear, which the log says at each start. Refused while `public_url` is `https`.",
+        ),
         key("listen", "table", Default("see `[listen]`"), "Where the gateway listens."),
+        key("tls", "table", Default("required with `listen.https`"), "The site's certificates."),
         key(
             "provider",
             "table",
@@ -94,27 +114,25 @@ pub(super) const TOP: Table = Table {
             "How a running gateway takes on another configuration.",
         ),
         key("shutdown", "table", Default("see `[shutdown]`"), "How the gateway ends."),
-        key(
-            "tls",
-            "table",
-            Later(
-                "let a proxy in front of the gateway end TLS, and listen with `http` on an address that only it reaches",
-            ),
-            "Certificates for `listen.https`.",
-        ),
     ],
 };
 
 /// `[listen]`
 pub(super) const LISTEN: Table = Table {
     header: "[listen]",
-    intro: "Addresses are an IP address and a port. While `public_url` is `http`, all of them must be loopback addresses.",
+    intro: "Addresses are an IP address and a port. While `public_url` is `http`, all of them must be loopback addresses (but see `development_in_containers`).",
     keys: &[
         key(
             "http",
             "address, or list of addresses",
-            Default("`\"127.0.0.1:3000\"`"),
-            "Where requests are taken, without TLS.",
+            Default("`\"127.0.0.1:3000\"`; none beside `https`"),
+            "Where requests are taken, without TLS: for a proxy in front that ends it, and for this machine. Beside `https` this only sends people who load a page there to the same path of `public_url`, and refuses everything else.",
+        ),
+        key(
+            "https",
+            "address, or list of addresses",
+            Default("none: TLS ends in front of the gateway"),
+            "Where requests are taken with TLS, such as `\"0.0.0.0:443\"`. Needs `[tls]`.",
         ),
         key(
             "admin",
@@ -129,13 +147,78 @@ pub(super) const LISTEN: Table = Table {
             "What operators show to see and end sessions, and what `gateway sessions` shows for them: at least 32 characters (`openssl rand -base64 32`). Whoever has it can sign everybody out.",
         ),
         key("workers", "number, 1 to 1024", Default("one per core"), "Threads that handle requests."),
+        key("timeouts", "table", Default("see `[listen.timeouts]`"), "How long clients may be silent."),
+    ],
+};
+
+/// `[listen.timeouts]`
+pub(super) const TIMEOUTS: Table = Table {
+    header: "[listen.timeouts]",
+    intro: "How long clients of `https` may be silent. Nothing here bounds how long a request may take, nor how long an answer is waited for.",
+    keys: &[
         key(
-            "https",
-            "address",
-            Later(
-                "let a proxy in front of the gateway end TLS, and listen with `http` on an address that only it reaches",
-            ),
-            "Where requests are taken with TLS.",
+            "handshake",
+            "duration, `1s` to `1m`",
+            Default("`\"10s\"`"),
+            "A TLS handshake, and then the beginning of HTTP/2.",
+        ),
+        key(
+            "stalled",
+            "duration, `1s` to `10m`",
+            Default("`\"30s\"`"),
+            "How long an answer over HTTP/2 may wait for its client to take the next 16 KiB. After that it is broken off; slow clients that go on taking are served to the end.",
+        ),
+        key(
+            "idle",
+            "duration, `1s` to `1h`",
+            Default("`\"3m\"`"),
+            "How long an HTTP/2 connection may be without a request. Connections over HTTP/1.1 are closed after 30 seconds.",
+        ),
+        key(
+            "age",
+            "duration, `1s` to `24h`",
+            Default("`\"1h\"`"),
+            "How old an HTTP/2 connection may become: then the client is asked to open another for its next requests. Requests under way are answered on the old one.",
+        ),
+    ],
+};
+
+/// `[tls]`
+pub(super) const TLS: Table = Table {
+    header: "[tls]",
+    intro: "For `listen.https`: TLS 1.2 and 1.3, with HTTP/2 or HTTP/1.1 in it by the client's choice. New certificates in the same files are used within seconds, for connections that begin then; files that cannot be used change nothing but the log, a hint in `/readyz` and the metric `gateway_tls_certificates_up_to_date`.",
+    keys: &[
+        key(
+            "certificates",
+            "list of tables",
+            Required,
+            "Each with `certificate` and `key`. Which is shown is decided by the names in the certificates themselves, `*.` for one label; the first is for clients that name no server or an unknown one. One of them must be for the host of `public_url`.",
+        ),
+        key(
+            "client_ca",
+            "path",
+            Default("none: no client is asked for a certificate"),
+            "Certificate authorities in PEM form. Clients are asked for a certificate of one of them and may go without; a certificate of anybody else ends the handshake. Which routes need one is said there: `client_certificate`.",
+        ),
+    ],
+};
+
+/// One of `[tls] certificates`
+pub(super) const CERTIFICATE: Table = Table {
+    header: "[tls] certificates",
+    intro: "One certificate: `{ certificate = { file = \"site.pem\" }, key = { file = \"site.key\" } }`.",
+    keys: &[
+        key(
+            "certificate",
+            "`{ file = \"…\" }`",
+            Required,
+            "The site's own certificate in PEM form, followed by its chain.",
+        ),
+        key(
+            "key",
+            "`{ file = \"…\" }`",
+            Required,
+            "Its private key in PEM form, not encrypted. Nobody but the gateway's user should be able to read the file.",
         ),
     ],
 };
@@ -555,12 +638,44 @@ pub(super) const ROUTE: Table = Table {
             "With `upstream`: whether a WebSocket may be opened here, by pages of this site only: its `Origin` must be that of `public_url`, whatever `csrf` says. It is closed when the session ends.",
         ),
         key(
+            "client_certificate",
+            "`\"required\"` or a table",
+            Default("none is needed"),
+            "Which clients may come here at all: those with a certificate of an authority in `[tls] client_ca`. Everybody else is answered 403, before anything else is looked at. `allow` says who of them may pass.",
+        ),
+        key(
             "csrf",
             "`\"header\"` or `\"origin\"`",
             Default(
                 "`\"header\"` for `upstream`; `\"origin\"` for `files`, and for `allow = \"anyone\"` unless the token may be a person's",
             ),
             "How requests with a session prove that the site itself sent them. `\"header\"`: the header `X-CSRF: 1` on each, for APIs called by scripts. `\"origin\"`: the same origin on unsafe methods, for server-rendered pages.",
+        ),
+    ],
+};
+
+/// A table of `client_certificate` in a route.
+pub(super) const CLIENT_CERTIFICATE: Table = Table {
+    header: "[[routes]] client_certificate",
+    intro: "The same as `\"required\"`, for some clients only. The certificate must be of an authority in `[tls] client_ca` in any case.",
+    keys: &[
+        key(
+            "san",
+            "list of strings",
+            Default("any"),
+            "Subject alternative names, compared exactly: a host name, a mail address, a URI such as `spiffe://…` or an IP address. One of them must be in the certificate.",
+        ),
+        key(
+            "subject",
+            "list of strings",
+            Default("any"),
+            "Subjects as OpenSSL and RFC 4514 write them, such as `CN=billing, O=Example`, compared exactly. The certificate's must be one of them.",
+        ),
+        key(
+            "forward",
+            "`true` or `false`",
+            Default("`false`"),
+            "Whether the upstream is told of the certificate, in the header `Client-Cert` (RFC 9440). What clients write there never passes.",
         ),
     ],
 };
@@ -614,7 +729,7 @@ pub(super) const LOG: Table = Table {
 /// `[reload]`
 pub(super) const RELOAD: Table = Table {
     header: "[reload]",
-    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. The addresses and `workers` of `[listen]`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
+    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. `http`, `https`, `admin`, `workers` and `timeouts` of `[listen]`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
     keys: &[key(
         "watch",
         "`true` or `false`",

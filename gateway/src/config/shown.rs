@@ -6,71 +6,71 @@ use std::fmt::Write;
 use toml::{Table as Toml, Value};
 
 use super::raw::sounds_secret;
-use super::schema::{self, Key, Presence, Table};
+use super::schema::{self, Presence, Table};
 
 /// Shows a text that was read without a problem.
 pub(super) fn show(text: &str) -> String {
     let document: Toml = text.parse().unwrap_or_default();
     let mut shown = String::new();
-    keys(&mut shown, &document, &schema::TOP, |key| {
-        let is_section = schema::ALL.iter().any(|table| is_headed(table, key.name));
-        !is_section
-    });
-    for table in schema::ALL.iter().filter(|table| !table.header.is_empty()) {
+    keys(&mut shown, &document, &schema::TOP);
+    // What stands inside another table on the same line is shown there.
+    for table in schema::ALL.iter().filter(|table| table.header.ends_with(']')) {
         let header = table.header.trim_matches(['[', ']']);
-        match header.split_once('.') {
-            Some((name, _)) => named(&mut shown, &document, name, table),
-            None if table.header.starts_with("[[") => {
-                let tables = document.get(header).and_then(Value::as_array).into_iter().flatten();
-                for inner in tables.filter_map(Value::as_table) {
-                    section(&mut shown, &format!("[[{header}]]"), inner, table);
-                }
+        if let Some(name) = header.strip_suffix(".NAME") {
+            named(&mut shown, &document, name, table);
+        } else if table.header.starts_with("[[") {
+            let tables = document.get(header).and_then(Value::as_array).into_iter().flatten();
+            for inner in tables.filter_map(Value::as_table) {
+                section(&mut shown, &format!("[[{header}]]"), Some(inner), table);
             }
-            // Where it stands inside another table, it is shown there.
-            None if !table.header.ends_with(']') => {}
-            None => of_one(&mut shown, &document, header, table),
+        } else if header == "provider" && document.contains_key("providers") {
+            named(&mut shown, &document, "providers", table);
+        } else {
+            let mut path = header.split('.');
+            let first = path.next().and_then(|name| document.get(name));
+            let found = path.fold(first, |outer, name| outer.and_then(|outer| outer.get(name)));
+            section(&mut shown, table.header, found.and_then(Value::as_table), table);
         }
     }
     shown
 }
 
-/// A table that may stand once; providers may have names instead.
-fn of_one(shown: &mut String, document: &Toml, name: &str, table: &Table) {
-    if name == "provider" && document.contains_key("providers") {
-        return named(shown, document, "providers", table);
-    }
-    let empty = Toml::new();
-    let inner = document.get(name).and_then(Value::as_table).unwrap_or(&empty);
-    section(shown, &format!("[{name}]"), inner, table);
-}
-
+/// Each table of a table by its name.
 fn named(shown: &mut String, document: &Toml, name: &str, table: &Table) {
     let tables = document.get(name).and_then(Value::as_table).into_iter().flatten();
     for (key, inner) in tables.filter_map(|(key, inner)| Some((key, inner.as_table()?))) {
-        section(shown, &format!("[{name}.{}]", quoted(key)), inner, table);
+        section(shown, &format!("[{name}.{}]", quoted(key)), Some(inner), table);
     }
 }
 
-fn is_headed(table: &Table, name: &str) -> bool {
-    let header = table.header.trim_matches(['[', ']']);
-    header.split('.').next() == Some(name) || (name == "providers" && header == "provider")
+/// A table; one that was left out as comments alone.
+fn section(shown: &mut String, header: &str, inner: Option<&Toml>, table: &Table) {
+    let mark = if inner.is_some() { "" } else { "# " };
+    writeln!(shown, "\n{mark}{header}").expect("a String takes everything");
+    keys(shown, inner.unwrap_or(&Toml::new()), table);
 }
 
-fn section(shown: &mut String, header: &str, inner: &Toml, table: &Table) {
-    writeln!(shown, "\n{header}").expect("a String takes everything");
-    keys(shown, inner, table, |_| true);
-}
-
-fn keys(shown: &mut String, inner: &Toml, table: &Table, wanted: impl Fn(&Key) -> bool) {
-    for key in table.keys.iter().filter(|key| wanted(key)) {
+fn keys(shown: &mut String, inner: &Toml, table: &Table) {
+    for key in table.keys.iter().filter(|key| !has_section(table, key.name)) {
         let line = match (inner.get(key.name), &key.presence) {
             (Some(Value::String(_)), _) if sounds_secret(key.name) => format!("{} = \"***\"", key.name),
             (Some(value), _) => format!("{} = {}", key.name, inline(value)),
             (None, Presence::Default(default)) => left_out(key.name, default),
-            (None, Presence::Required | Presence::Later(_)) => continue,
+            (None, Presence::Required) => continue,
         };
         writeln!(shown, "{line}").expect("a String takes everything");
     }
+}
+
+/// Whether what the key holds is shown as a table of its own.
+fn has_section(table: &Table, key: &str) -> bool {
+    let outer = table.header.trim_matches(['[', ']']);
+    let path = if outer.is_empty() { key.to_owned() } else { format!("{outer}.{key}") };
+    let is_its = |inner: &&Table| {
+        let header = inner.header.trim_matches(['[', ']']);
+        header == path || header.strip_suffix(".NAME") == Some(&*path)
+    };
+    path == "providers" || schema::ALL.iter().any(is_its)
 }
 
 /// As a comment: a value that could be written, or what holds without one.
@@ -114,23 +114,12 @@ mod tests {
     fn what_is_shown_means_the_same_and_shows_what_was_left_out() {
         let folder = Folder::new();
         let shown = show(GOOD);
-        assert_eq!(shown.parse::<Toml>().expect("TOML"), GOOD.parse::<Toml>().map(filled).expect("TOML"));
+        assert_eq!(shown.parse::<Toml>().expect("TOML"), GOOD.parse::<Toml>().expect("TOML"));
         folder.read(&shown).unwrap_or_else(|problems| panic!("{problems}\n{shown}"));
         for line in ["# rotate = \"1h\"", "# grace = \"10s\"", "# watch = true"] {
             assert!(shown.lines().any(|found| found == line), "{line} is not in\n{shown}");
         }
         assert_eq!(show(&shown), shown);
-    }
-
-    /// Sections without a key are shown too.
-    fn filled(mut document: Toml) -> Toml {
-        for table in schema::ALL.iter().filter(|table| table.header.ends_with(']')) {
-            let name = table.header.trim_matches(['[', ']']);
-            if !table.header.starts_with("[[") && !name.contains('.') && !document.contains_key(name) {
-                document.insert(name.to_owned(), Value::Table(Toml::new()));
-            }
-        }
-        document
     }
 
     #[test]

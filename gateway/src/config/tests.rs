@@ -25,6 +25,9 @@ impl Folder {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         folder.write("client.secret", "a8Q~k2V9xT4mZ7pL1nB6\n");
         folder.write("client.key", pem(Algorithm::ES256));
+        let (site, key) = crate::tls::pair::tests::pem(&["app.example"]);
+        folder.write("site.pem", site);
+        folder.write("site.key", key);
         std::fs::create_dir(folder.path().join("web")).expect("a folder");
         folder.write("web/index.html", "<!doctype html>");
         folder

@@ -3,6 +3,7 @@
 use tokio_rustls::TlsConnector;
 
 use crate::finding::{Finding, Report};
+use crate::origin::Localhost;
 use crate::reach::reach;
 use crate::upstream::Settings;
 
@@ -14,7 +15,8 @@ pub(super) async fn examine(upstreams: &[Settings], tls: &TlsConnector, report: 
             let authority = server.authority.to_str().unwrap_or(&server.host);
             let place = format!("upstreams.{}: {scheme}://{authority}", upstream.name);
             report.looking(&format!("connecting to {authority}"));
-            match reach(&server.host, server.port, server.https.then_some(tls)).await {
+            let tls = server.https.then_some(tls);
+            match reach(&server.host, server.port, tls, Localhost::ThisMachine).await {
                 Ok(reached) => {
                     let found = if reached.tls {
                         "takes connections, and its certificate holds"

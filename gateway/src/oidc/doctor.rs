@@ -87,7 +87,8 @@ async fn look_up(
     report.looking(&format!("connecting to {place}"));
     // An address in brackets is written without them where it is connected to.
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match reach(bare, port, (url.scheme() == "https").then_some(tls)).await {
+    let tls = (url.scheme() == "https").then_some(tls);
+    match reach(bare, port, tls, provider.settings.localhost).await {
         Ok(reached) => {
             let with = if reached.tls {
                 " takes connections, and its certificate holds"

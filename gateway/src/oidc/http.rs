@@ -22,7 +22,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use crate::oidc::client::certificate::ClientCertificate;
-use crate::origin;
+use crate::origin::{self, Localhost};
 
 pub(super) use look::Look;
 use resolver::Resolver;
@@ -118,7 +118,10 @@ type Connections = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 impl HttpClient {
     /// A client that trusts the certificates that the machine trusts.
-    pub(super) fn new(certificate: Option<&ClientCertificate>) -> Result<Self, TlsError> {
+    pub(super) fn new(
+        certificate: Option<&ClientCertificate>,
+        localhost: Localhost,
+    ) -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         let (trusted, _) = roots.add_parsable_certificates(found.certs);
@@ -129,23 +132,27 @@ impl HttpClient {
                 "the machine trusts no certificate: only a provider on this machine can be reached",
             );
         }
-        Self::trusting(roots, certificate)
+        Self::trusting(roots, certificate, localhost)
     }
 
-    fn trusting(roots: RootCertStore, certificate: Option<&ClientCertificate>) -> Result<Self, TlsError> {
+    fn trusting(
+        roots: RootCertStore,
+        certificate: Option<&ClientCertificate>,
+        localhost: Localhost,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let plain = connections(tls.clone());
+        let plain = connections(tls.clone(), localhost);
         let as_client = match certificate {
             None => plain.clone(),
             Some(certificate) => {
                 let resolver = Arc::new(SingleCertAndKey::from(certificate.certified_key()));
                 let mut tls = tls;
                 tls.client_auth_cert_resolver = resolver;
-                connections(tls)
+                connections(tls, localhost)
             }
         };
         Ok(Self { plain, as_client })
@@ -205,8 +212,8 @@ impl HttpClient {
     }
 }
 
-fn connections(tls: ClientConfig) -> Connections {
-    let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+fn connections(tls: ClientConfig, localhost: Localhost) -> Connections {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(localhost));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_LIMIT));
@@ -399,10 +406,13 @@ mod tests {
     #[tokio::test]
     async fn the_gateways_certificate_is_shown_where_it_authenticates_and_nowhere_else() {
         let authority = Authority::new();
-        let with = HttpClient::trusting(trusting(&authority), Some(&authority.client())).expect("a client");
+        let with =
+            HttpClient::trusting(trusting(&authority), Some(&authority.client()), Localhost::default())
+                .expect("a client");
         assert_eq!(shown(&with, &authority, true).await, 1);
         assert_eq!(shown(&with, &authority, false).await, 0, "metadata and keys are public");
-        let without = HttpClient::trusting(trusting(&authority), None).expect("a client");
+        let without =
+            HttpClient::trusting(trusting(&authority), None, Localhost::default()).expect("a client");
         assert_eq!(shown(&without, &authority, true).await, 0);
     }
 

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::oidc::client::assertion::Assertions;
 use crate::oidc::client::certificate::ClientCertificate;
+use crate::origin::Localhost;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub redirect_uri: Url,
     /// `public_url` and `/auth/signed-out`.
     pub post_logout_redirect_uri: Url,
+    /// Where a provider under `localhost` is.
+    pub localhost: Localhost,
 }
 
 impl Settings {

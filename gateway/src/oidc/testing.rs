@@ -52,6 +52,7 @@ pub(crate) fn settings(issuer: &str) -> Settings {
         userinfo: Userinfo::default(),
         redirect_uri: url("http://localhost:3000/auth/callback"),
         post_logout_redirect_uri: url("http://localhost:3000/auth/signed-out"),
+        localhost: crate::origin::Localhost::ThisMachine,
     }
 }
 

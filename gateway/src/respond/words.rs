@@ -17,6 +17,18 @@ pub(super) fn about(reason: Reason) -> Words {
             "This site has another address",
             "Use the address that the site's owner gave you; this server answers to no other name.",
         ),
+        Reason::OtherServer => (
+            "This connection leads to another server",
+            "Open a new connection to the address that you mean: its name in the TLS handshake and the request's host must be of one certificate.",
+        ),
+        Reason::PlainHttp => (
+            "This site is reached with https only",
+            "Begin the address with https://. What was just sent has travelled unencrypted: change whatever in it was secret.",
+        ),
+        Reason::ClientCertificate => (
+            "This address is for clients with a certificate",
+            "Choose a certificate that the owner of this site has admitted here, then try again.",
+        ),
         Reason::BadPath => (
             "This address cannot be read in one way only",
             "It holds an encoded slash, a dot segment, an empty segment or a character that does not belong there. Follow a link from the front page instead.",

@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use crate::config::Shutdown;
 use crate::live::Live;
 use crate::metrics::Format;
+use crate::tls::Tls;
 
 use super::connection::{ACCEPT_PAUSE, HEAD_TIMEOUT};
 use super::standing::Standing;
@@ -36,6 +37,7 @@ pub use operators::Operators;
 pub(super) struct Admin {
     pub(super) current: Current,
     pub(super) standing: Arc<Standing>,
+    pub(super) tls: Option<Arc<Tls>>,
     /// Whether the gateway will soon be gone.
     pub(super) is_leaving: watch::Receiver<bool>,
 }
@@ -133,9 +135,13 @@ fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> 
 fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
     let reasons = reasons(&admin.issue().live, *admin.is_leaving.borrow());
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let configuration = admin.standing.view();
-    let ready = reasons.is_empty();
-    reply::json(status, &json!({ "ready": ready, "reasons": reasons, "configuration": configuration }))
+    let (ready, configuration) = (reasons.is_empty(), admin.standing.view());
+    let mut body = json!({ "ready": ready, "reasons": reasons, "configuration": configuration });
+    if admin.tls.as_ref().is_some_and(|tls| !tls.is_up_to_date()) {
+        // Requests are answered as before, so they need not go elsewhere.
+        body["hints"] = json!(["new TLS certificates cannot be used; the log says why"]);
+    }
+    reply::json(status, &body)
 }
 
 /// Why requests should go elsewhere; nothing when they may come.

@@ -1,4 +1,5 @@
-//! One worker's accept loop and its connections. Knows HTTP's framing limits, nothing of what requests mean.
+//! One worker's accept loops and its connections: plain ones, those that only show the way to TLS, and those with TLS,
+//! which speak HTTP/1.1 or HTTP/2. Knows HTTP's framing limits, nothing of what requests mean.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -6,23 +7,30 @@ use std::future::{Future, poll_fn};
 use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
+use crate::config::Timeouts;
 use crate::gateway;
 use crate::intake::{MAX_HEADER_BYTES, MAX_TARGET, Peer};
 use crate::live::Worker;
 use crate::session::KeyMemo;
+use crate::tls::Tls;
 use crate::upstream::deadline::TICK;
 
 use super::farewell::Farewell;
+use super::http2;
+use super::redirect::Redirect;
 
 /// A client may take this long for a request's head, and be idle this long between requests (requirement H1-15).
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,20 +40,31 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long clients may take to finish when the process is told to stop; nothing while it runs.
 pub(super) type Stopping = watch::Receiver<Option<Duration>>;
 
+/// What is spoken behind a listening socket.
+#[derive(Clone)]
+pub(super) enum Door {
+    /// HTTP/1.1: whoever stands in front ends TLS, or nobody is in between.
+    Plain,
+    /// HTTP/1.1, and the only thing to learn is where TLS is.
+    Redirect,
+    /// TLS, and in it HTTP/2 or HTTP/1.1 by the client's choice. HTTP/2 is spoken nowhere else (requirement H2-07).
+    Tls(Arc<Tls>, Timeouts),
+}
+
 /// Serves at most `capacity` connections a socket, until told to stop, then until every connection is done or the
 /// grace is over.
 pub(super) async fn serve(
     worker: Rc<Worker>,
-    sockets: Vec<StdListener>,
+    sockets: Vec<(StdListener, Door)>,
     stopping: Stopping,
     capacity: usize,
 ) {
     let capacity = (capacity / sockets.len().max(1)).max(1);
     let mut loops = JoinSet::new();
-    for socket in sockets {
+    for (socket, door) in sockets {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                loops.spawn_local(accept(Rc::clone(&worker), listener, stopping.clone(), capacity));
+                loops.spawn_local(accept(Rc::clone(&worker), listener, door, stopping.clone(), capacity));
             }
             Err(error) => tracing::error!(target: "gateway", %error, "cannot watch a listener"),
         }
@@ -63,7 +82,13 @@ async fn tick(worker: Rc<Worker>) {
     }
 }
 
-async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stopping, capacity: usize) {
+async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    door: Door,
+    mut stopping: Stopping,
+    capacity: usize,
+) {
     let mut connections = JoinSet::new();
     let farewell = Rc::new(Farewell::default());
     while stopping.borrow_and_update().is_none() {
@@ -71,8 +96,19 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stoppin
             // At capacity further clients wait in the kernel's queue until one leaves (requirement RL-01).
             accepted = listener.accept(), if connections.len() < capacity => match accepted {
                 Ok((stream, address)) => {
+                    // Answers are written whole; waiting for more would only delay them.
+                    let _ = stream.set_nodelay(true);
                     let peer = Peer::new(address.ip());
-                    connections.spawn_local(converse(Rc::clone(&worker), stream, peer, Rc::clone(&farewell)));
+                    let (worker, farewell) = (Rc::clone(&worker), Rc::clone(&farewell));
+                    // Tasks of different kinds, so that a plain connection is no larger than it must be.
+                    match &door {
+                        Door::Plain => connections.spawn_local(converse(worker, stream, peer, farewell)),
+                        Door::Redirect => connections.spawn_local(show_the_way(worker, stream, peer, farewell)),
+                        Door::Tls(tls, timeouts) => {
+                            let tls = Arc::clone(tls);
+                            connections.spawn_local(greet(worker, stream, peer, farewell, tls, *timeouts))
+                        }
+                    };
                 }
                 Err(error) => {
                     tracing::warn!(target: "gateway", %error, "cannot accept a connection");
@@ -93,9 +129,69 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stopping: Stoppin
     }
 }
 
-async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: Rc<Farewell>) {
-    // Answers are written whole; waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
+/// A TLS handshake, and then what the client chose to speak. Whoever is silent is left (requirement H1-15).
+async fn greet(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    mut peer: Peer,
+    farewell: Rc<Farewell>,
+    tls: Arc<Tls>,
+    timeouts: Timeouts,
+) {
+    let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+    let handshake = unless_leaving(&farewell, tokio::time::timeout(timeouts.handshake, handshake)).await;
+    // Scanners, and clients that want nothing we have: no more than anybody's business.
+    let Some(Ok(Ok(stream))) = handshake else {
+        return;
+    };
+    let connection = stream.get_ref().1;
+    let speaks_http2 = connection.alpn_protocol() == Some(b"h2");
+    peer.handshake = Some(Box::new(tls.shown(connection)));
+    drop(tls);
+    if speaks_http2 {
+        http2::serve(worker, stream, peer, farewell, timeouts).await;
+    } else {
+        converse(worker, stream, peer, farewell).await;
+    }
+}
+
+/// The work's result; nothing if the worker said farewell before it was done.
+async fn unless_leaving<T>(farewell: &Rc<Farewell>, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut listener = None;
+    poll_fn(|cx| {
+        if farewell.is_said() {
+            return Poll::Ready(None);
+        }
+        listener.get_or_insert_with(|| farewell.listen(cx.waker()));
+        work.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+async fn show_the_way(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: Rc<Farewell>) {
+    let connection = http1()
+        // Whoever is shown the way has nothing more to ask here.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), Redirect { worker, peer });
+    unless_leaving(&farewell, connection).await;
+}
+
+// hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        // A little above what `intake` admits, so that most excess is answered with its own page and the rest here.
+        .max_buf_size(MAX_HEADER_BYTES + MAX_TARGET + 4_096);
+    builder
+}
+
+async fn converse<I>(worker: Rc<Worker>, io: I, peer: Peer, farewell: Rc<Farewell>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let memo = KeyMemo::default();
     let tunnel = Cell::new(None);
     let service = service_fn(|request| {
@@ -108,14 +204,7 @@ async fn converse(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: R
             Ok::<_, Infallible>(response)
         }
     });
-    // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        // A little above what `intake` admits, so that most excess is answered with its own page and the rest here.
-        .max_buf_size(MAX_HEADER_BYTES + MAX_TARGET + 4_096)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    let connection = http1().serve_connection(TokioIo::new(io), service).with_upgrades();
     let mut connection = pin!(connection);
     let mut listener = None;
     let mut is_leaving = false;

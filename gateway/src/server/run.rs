@@ -59,6 +59,9 @@ struct Program {
 impl Program {
     fn greet(&self, running: &Running) {
         let public_url = &self.public_url;
+        for address in running.https() {
+            tracing::info!(target: "gateway", %address, public_url, "listening with TLS");
+        }
         for address in running.http() {
             tracing::info!(target: "gateway", %address, public_url, "listening");
         }

@@ -8,6 +8,12 @@ pub enum Reason {
     BadHost,
     /// A host that this gateway does not serve.
     UnknownHost,
+    /// A host that is ours, on a connection that was made to another server by its name or certificate.
+    OtherServer,
+    /// A request without TLS, where only page loads are shown the way.
+    PlainHttp,
+    /// The route is for clients with a certificate, and none was shown or another one.
+    ClientCertificate,
     /// A path without a normal form.
     BadPath,
     /// A request target longer than 8 KiB.
@@ -120,6 +126,9 @@ impl Reason {
         match self {
             Self::BadHost => "bad_host",
             Self::UnknownHost => "unknown_host",
+            Self::OtherServer => "other_server",
+            Self::PlainHttp => "plain_http",
+            Self::ClientCertificate => "client_certificate",
             Self::BadPath => "bad_path",
             Self::TargetTooLong => "target_too_long",
             Self::HeadersTooLarge => "headers_too_large",

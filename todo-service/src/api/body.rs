@@ -26,9 +26,7 @@ impl FromRequest<App> for JsonBody {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         check_media_type(request.headers())?;
-        let bytes = tokio::time::timeout(PATIENCE, read(request)).await.map_err(|_| {
-            Problem::new(Kind::RequestTimeout, "slow-body", "The body did not arrive in time.")
-        })??;
+        let bytes = within(PATIENCE, read(request)).await?;
         json::object(&bytes).map(Self).map_err(|fault| malformed(&format!("The body is refused: {fault}.")))
     }
 }
@@ -49,6 +47,11 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Kind::UnsupportedMediaType, "media-type", detail))
 }
 
+async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let slow = |_| Problem::new(Kind::RequestTimeout, "slow-body", "The body did not arrive in time.");
+    tokio::time::timeout(patience, work).await.map_err(slow)?
+}
+
 async fn read(request: Request) -> Result<Bytes, Problem> {
     let body = Limited::new(request.into_body(), MAX_BODY);
     match body.collect().await {
@@ -66,8 +69,12 @@ fn malformed(detail: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use super::*;
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, StatusCode};
+    use axum::response::IntoResponse;
 
     fn accepted(values: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
@@ -75,6 +82,52 @@ mod tests {
             headers.append(header::CONTENT_TYPE, HeaderValue::from_str(value).expect("a header value"));
         }
         check_media_type(&headers).is_ok()
+    }
+
+    type Arrival = Pin<Box<dyn Future<Output = std::io::Result<Bytes>> + Send>>;
+
+    /// A body that comes in one piece, when it comes.
+    struct Arriving(Option<Arrival>);
+
+    impl hyper::body::Body for Arriving {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<std::io::Result<hyper::body::Frame<Bytes>>>> {
+            let Some(arrival) = &mut self.0 else { return Poll::Ready(None) };
+            let arrived = std::task::ready!(arrival.as_mut().poll(context));
+            self.0 = None;
+            Poll::Ready(Some(arrived.map(hyper::body::Frame::data)))
+        }
+    }
+
+    /// A request whose body is still to come.
+    fn unfinished() -> (tokio::io::DuplexStream, impl Future<Output = Result<Bytes, Problem>> + Send + 'static)
+    {
+        let (send, mut receive) = tokio::io::duplex(1024);
+        let arriving = async move {
+            let mut bytes = Vec::new();
+            tokio::io::AsyncReadExt::read_to_end(&mut receive, &mut bytes).await.map(|_| Bytes::from(bytes))
+        };
+        let body = Arriving(Some(Box::pin(arriving)));
+        (send, read(Request::new(axum::body::Body::new(body))))
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_in_time_is_given_up_and_one_that_does_is_read() {
+        let (_held, reading) = unfinished();
+        let refused = within(Duration::from_millis(50), reading).await.expect_err("too slow");
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+
+        let (mut send, reading) = unfinished();
+        let waiting = tokio::spawn(within(Duration::from_secs(60), reading));
+        tokio::io::AsyncWriteExt::write_all(&mut send, b"{}").await.expect("it waits");
+        drop(send);
+        let body = waiting.await.expect("no panic").map_err(|problem| problem.into_response().status());
+        assert_eq!(body, Ok(Bytes::from_static(b"{}")));
     }
 
     #[test]

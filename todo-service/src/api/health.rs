@@ -43,14 +43,12 @@ pub(super) async fn healthz() -> Json<Health> {
     ),
 )]
 pub(super) async fn readyz(State(app): State<App>) -> Response {
-    let store = app.todos.ready().await;
+    let trouble = app.todos.trouble().await;
     let without_keys = app.auth.issuers_without_keys().await;
-    let ready = store && without_keys.len() < app.auth.issuer_count();
+    let ready = trouble.is_none() && without_keys.len() < app.auth.issuer_count();
     let mut reasons: Vec<String> =
         without_keys.iter().map(|issuer| format!("no keys from {issuer}")).collect();
-    if !store {
-        reasons.push("the database does not answer".to_owned());
-    }
+    reasons.extend(trouble.map(str::to_owned));
     let body = Readiness { ready, reasons };
     if ready { Json(body).into_response() } else { seal::plain_json(StatusCode::SERVICE_UNAVAILABLE, &body) }
 }

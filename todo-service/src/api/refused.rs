@@ -3,10 +3,15 @@
 use super::input::owner_invalid;
 use crate::auth::{Need, Refusal};
 use crate::problem::{FieldError, Kind, Problem};
-use crate::todo::TodoError;
+use crate::todo::{StoreError, TodoError};
 
 /// Seconds after which a client may try again when the database failed.
 const STORE_RETRY_AFTER: u64 = 5;
+
+const NOTHING_CHANGED: &str =
+    "The list cannot be reached just now, and nothing was changed; try again shortly.";
+const NOBODY_KNOWS: &str = "The database broke off before it answered: what you asked for may have been done or not. Look at the list before you \
+     repeat it; a change that names the item's `etag` in If-Match can be repeated without looking.";
 
 impl From<Refusal> for Problem {
     /// Statuses and challenges as in RFC 6750 section 3.1.
@@ -69,13 +74,28 @@ impl From<TodoError> for Problem {
                 Self::validation(vec![FieldError::new("owner", "required", detail)])
             }
             TodoError::OwnerInvalid => Self::validation(vec![owner_invalid()]),
-            TodoError::Store(error) => {
-                let error = crate::describe(&error);
-                tracing::error!(target: "store", error, "the database failed");
-                let detail = "The list cannot be reached just now; try again shortly.";
-                Self::new(Kind::Unavailable, "store", detail).retry_after(STORE_RETRY_AFTER)
-            }
+            TodoError::Store(error) => Self::from(error),
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let line = crate::describe(&error);
+        let (reason, detail) = match error {
+            StoreError::Database(_) | StoreError::Corrupt(_) => ("store", NOTHING_CHANGED),
+            StoreError::Away => ("store-away", NOTHING_CHANGED),
+            StoreError::Busy => ("store-busy", NOTHING_CHANGED),
+            StoreError::Slow(_) => ("store-slow", NOTHING_CHANGED),
+            StoreError::Lost(_) => ("store-lost", NOBODY_KNOWS),
+        };
+        if reason == "store-away" {
+            // The log has one line for each time that the database goes and comes: not one for each request.
+            tracing::debug!(target: "store", error = line, "a request found no database");
+        } else {
+            tracing::error!(target: "store", error = line, "the database failed");
+        }
+        Self::new(Kind::Unavailable, reason, detail).retry_after(STORE_RETRY_AFTER)
     }
 }
 

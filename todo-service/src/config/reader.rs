@@ -34,7 +34,7 @@ enum Plain {
     Other,
 }
 
-type Problems = Vec<ConfigProblem>;
+pub(super) type Problems = Vec<ConfigProblem>;
 
 impl Section {
     pub(super) fn of_document(text: &str, problems: &mut Problems) -> Option<Self> {
@@ -126,6 +126,25 @@ impl Section {
             texts.push(text);
         }
         Some(texts)
+    }
+
+    /// The table `[key]`, or `key = { … }`.
+    pub(super) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Self> {
+        self.table_not_text(key, "must be a table", problems)
+    }
+
+    /// The same, where people might write something else: then they are told so.
+    pub(super) fn table_not_text(
+        &mut self,
+        key: &'static str,
+        instead: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        if let Plain::Table(table) = self.take(key)?.value {
+            return Some(table);
+        }
+        problems.push(self.problem(key, instead));
+        None
     }
 
     /// The entries of `[[key]]`.

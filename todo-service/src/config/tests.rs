@@ -139,3 +139,85 @@ fn edited_settings_are_checked_like_written_ones() {
     let keys: Vec<_> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["database", "issuers[0].issuer"]);
 }
+
+const POSTGRES: &str = r#"
+listen = "127.0.0.1:3001"
+database = "postgres://db.example/todo"
+
+[postgres]
+user = "todo_app"
+password = { file = "/run/secrets/app" }
+
+[[issuers]]
+issuer = "https://id.example"
+audiences = ["api"]
+owner_claim = "sub"
+"#;
+
+#[test]
+fn postgresql_needs_an_address_and_a_login_and_has_safe_defaults() {
+    let config = Config::parse(POSTGRES).expect("acceptable");
+    let postgres = &config.postgres;
+    let file = crate::SecretSource::File("/run/secrets/app".into());
+    assert_eq!(
+        postgres.login,
+        Some(crate::PostgresLogin { user: "todo_app".to_owned(), password: Some(file) })
+    );
+    assert_eq!((postgres.owner.as_ref(), postgres.migrate, postgres.tls), (None, true, None));
+    assert_eq!((postgres.max_connections, postgres.statement_timeout), (10, Duration::from_secs(5)));
+    assert_eq!(complaints(&POSTGRES.replace("user =", "# user =")), ["5:postgres.user"]);
+}
+
+#[test]
+fn every_setting_of_postgresql_can_be_given() {
+    let text = POSTGRES.replace(
+        "[[issuers]]",
+        r#"
+        owner = { user = "todo_owner", password = { env = "OWNER_PASSWORD" } }
+        migrate = false
+        tls = "verify-full"
+        ca = "/etc/ssl/own.pem"
+        max_connections = 30
+        acquire_timeout = 1
+        statement_timeout = 8
+        lock_timeout = 4
+        idle_in_transaction_timeout = 20
+        application_name = "lists"
+        [[issuers]]"#,
+    );
+    let postgres = Config::parse(&text).expect("acceptable").postgres;
+    let owner = postgres.owner.expect("given");
+    assert_eq!(owner.user, "todo_owner");
+    assert_eq!(owner.password, Some(crate::SecretSource::Env("OWNER_PASSWORD".to_owned())));
+    assert_eq!((postgres.migrate, postgres.tls, postgres.max_connections), (false, Some(true), 30));
+    assert_eq!(postgres.ca, Some("/etc/ssl/own.pem".into()));
+    let seconds = [
+        postgres.acquire_timeout,
+        postgres.statement_timeout,
+        postgres.lock_timeout,
+        postgres.idle_in_transaction_timeout,
+    ];
+    assert_eq!(seconds.map(|time| time.as_secs()), [1, 8, 4, 20]);
+    assert_eq!(postgres.application_name, "lists");
+}
+
+#[test]
+fn what_is_unsafe_or_useless_with_postgresql_is_refused_with_the_fix() {
+    let refused = |from: &str, to: &str, fix: &str| {
+        let text = POSTGRES.replace(from, to);
+        assert_ne!(text, POSTGRES);
+        let error = Config::parse(&text).expect_err(to).to_string();
+        assert!(error.contains(fix), "{to}: {error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    };
+    refused("//db.example", "//app:s3cret@db.example", "postgres.password = { file");
+    refused("{ file = \"/run/secrets/app\" }", "\"s3cret\"", "{ file = \"PATH\" } or { env = \"NAME\" }");
+    refused("{ file = \"/run/secrets/app\" }", "{ }", "{ file = \"PATH\" } or { env = \"NAME\" }");
+    refused("[[issuers]]", "tls = \"require\"\n[[issuers]]", "use \"verify-full\"");
+    refused("[[issuers]]", "tls = \"disable\"\nca = \"x\"\n[[issuers]]", "has no use without TLS");
+    refused("[[issuers]]", "max_connections = 0\n[[issuers]]", "must be 1 to 1000");
+    refused("[[issuers]]", "statement_timeout = 61\n[[issuers]]", "must be 1 to 60 (seconds)");
+    refused("[[issuers]]", "owner = { }\n[[issuers]]", "the role that owns the tables");
+    refused("[[issuers]]", "max_conections = 5\n[[issuers]]", "did you mean max_connections?");
+    refused("postgres://db.example/todo", "sqlite:x", "has no use with another database");
+}

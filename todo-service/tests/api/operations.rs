@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -137,4 +138,32 @@ async fn dropping_the_service_stops_it() {
     while TcpStream::connect(&address).await.is_ok() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_answered_with_503_until_it_is_well_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let address = format!("sqlite:{}", folder.path().join("todo.db").display());
+    let service =
+        Service::configured(TestIssuer::start().await, |config| config.database.clone_from(&address)).await;
+    service.add(&service.alice(), "kept").await;
+    let mut operator = sqlx::SqliteConnection::connect(&address).await.expect("opens");
+    sqlx::query("ALTER TABLE todo RENAME TO aside").execute(&mut operator).await.expect("renamed");
+
+    let token = service.alice().signed();
+    for call in [service.list(), service.post(&json!({ "description": "x" }))] {
+        let answer = call.token(&token).send().await;
+        assert_eq!(answer.problem(503)["type"], "urn:problem:todo-service:unavailable");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+        assert!(!answer.text.contains("aside") && !answer.text.contains("table"), "{}", answer.text);
+    }
+    let unready = service.call(Method::GET, "/readyz").send().await;
+    assert_eq!(
+        (unready.status.as_u16(), unready.json()["reasons"].clone()),
+        (503, json!(["the database does not answer"]))
+    );
+
+    sqlx::query("ALTER TABLE aside RENAME TO todo").execute(&mut operator).await.expect("renamed");
+    assert_eq!(service.seen_by(&service.alice()).await, ["kept"]);
+    assert_eq!(service.call(Method::GET, "/readyz").status().await, 200);
 }

@@ -66,8 +66,9 @@ const CASES: &[Case] = &[
     case(HTTP, "http = \"127.0.0.1:8081\"", "admin", "listen.admin", "taken already by listen.http"),
     case(HTTP, "http = \"0.0.0.0:8081\"", "admin", "listen.admin", "taken already by listen.http"),
     case("[listen]", "[listen]\nworkers = 0", "workers", "listen.workers", "out of bounds"),
-    case("[listen]", "[listen]\nhttps = \"0.0.0.0:443\"", "https", "listen.https", "not available yet"),
-    case("[listen]", "[tls]\ncertificate = \"x\"\n[listen]", "[tls]", "tls", "not available yet"),
+    case("[listen]", "[listen]\nhttps = \"0.0.0.0:443\"", "\"0.0.0.0:443\"", "listen.https", "TLS needs a certificate"),
+    case("[listen]", "[tls]\ncertificates = [{ certificate = { file = \"site.pem\" }, key = { file = \"site.key\" } }]\n[listen]", "tls", "tls", "nobody is shown these certificates"),
+    case("[listen]", "[listen.timeouts]\nhandshake = \"10m\"\n[listen]", "\"10m\"", "listen.timeouts.handshake", "10m is out of bounds"),
     // The provider
     case(ISSUER, "issuer = \"http://login.example\"", "issuer", "provider.issuer", "plain http is for loopback only"),
     case(ISSUER, "issuer = \"login.example\"", "issuer", "provider.issuer", "not an absolute URL"),

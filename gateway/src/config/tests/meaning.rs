@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::oidc::settings::{Algorithm, ClientAuthentication, Pushing, ResponseMode};
+use crate::origin::Localhost;
 use crate::routing::{Csrf, Methods, Pattern, Target};
 use crate::rule::Rule;
 use crate::session::TokenKind;
@@ -216,6 +217,29 @@ fn plain_http_stays_on_this_machine() {
     ] {
         assert!(Folder::new().read(&open).is_err());
     }
+}
+
+#[test]
+fn only_development_in_containers_takes_plain_http_from_every_address_and_says_so() {
+    let on_loopback = GOOD
+        .replace("https://app.example", "http://localhost:8080")
+        .replace("https://login.example", "http://idp.localhost:3002");
+    assert!(Folder::new().read(&on_loopback).is_err(), "0.0.0.0 without the switch");
+    let switched = format!("development_in_containers = true\n{on_loopback}");
+    let config = good(&switched);
+    assert_eq!(config.providers[0].localhost, Localhost::Containers);
+    assert!(
+        matches!(&*config.warnings, [only] if only.contains("in the clear") && only.contains("127.0.0.1")),
+        "{:?}",
+        config.warnings
+    );
+    let off = switched.replace("= true", "= false").replace("0.0.0.0:8080", "127.0.0.1:8080");
+    assert_eq!(good(&off).providers[0].localhost, Localhost::ThisMachine);
+    // What operators do stays inside the container, and a real site cannot have it at all.
+    assert!(Folder::new().read(&switched.replace("127.0.0.1:8081", "0.0.0.0:8081")).is_err());
+    let real = Folder::new().read(&format!("development_in_containers = true\n{GOOD}")).expect_err("https");
+    let told: Vec<_> = real.iter().collect();
+    assert!(told.len() == 1 && told[0].key == "development_in_containers", "{real:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::session::store::Choice;
 use crate::session::vault::ServerKey;
 use crate::telemetry::Log;
@@ -11,6 +11,8 @@ use crate::telemetry::Log;
 /// The settings that a process begins with and ends with.
 pub(in crate::server) struct Fixed {
     http: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
+    timeouts: Timeouts,
     admin: SocketAddr,
     workers: NonZeroUsize,
     log: Log,
@@ -22,6 +24,8 @@ impl Fixed {
     pub(in crate::server) fn of(config: &Config) -> Self {
         Self {
             http: config.listen.http.clone(),
+            https: config.listen.https.clone(),
+            timeouts: config.listen.timeouts,
             admin: config.listen.admin,
             workers: config.listen.workers,
             log: config.log.clone(),
@@ -34,6 +38,8 @@ impl Fixed {
     pub(super) fn differences(&self, new: &Self) -> Vec<&'static str> {
         let checks = [
             ("listen.http", self.http == new.http),
+            ("listen.https", self.https == new.https),
+            ("listen.timeouts", self.timeouts == new.timeouts),
             ("listen.admin", self.admin == new.admin),
             ("listen.workers", self.workers == new.workers),
             ("[log]", self.log == new.log),

@@ -9,6 +9,7 @@ use crate::session::cookie::Cookies;
 
 use super::{Found, drop_listed_in_connection};
 
+static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -30,6 +31,8 @@ pub struct Outgoing<'a> {
     pub authorization: Option<HeaderValue>,
     /// The other end of the client's connection.
     pub client: &'a HeaderValue,
+    /// The client's certificate, if the route says so (RFC 9440).
+    pub certificate: Option<&'a HeaderValue>,
     /// The address that the client used.
     pub forwarded: &'a Forwarded,
     /// The request's name in logs.
@@ -114,6 +117,9 @@ pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoin
     headers.insert(&X_FORWARDED_HOST, out.forwarded.host.clone());
     headers.insert(&X_FORWARDED_PROTO, out.forwarded.scheme.clone());
     headers.insert(&request_id::HEADER, out.request_id.value());
+    if let Some(certificate) = out.certificate {
+        headers.insert(&CLIENT_CERT, certificate.clone());
+    }
     if let Some(authorization) = out.authorization {
         headers.insert(AUTHORIZATION, authorization);
     }

@@ -15,6 +15,8 @@ pub(super) async fn holds(fresh: impl AsyncFn() -> Store) {
     a_removal_needs_the_version_that_was_seen(&fresh().await).await;
     an_id_is_taken_once(&fresh().await).await;
     hostile_text_is_only_text(&fresh().await).await;
+    Box::pin(of_many_writers_at_once_one_wins_each_version(&fresh().await)).await;
+    the_longest_of_everything_fits(&fresh().await).await;
 }
 
 pub(super) fn todo(realm: &str, subject: &str, number: u128) -> Todo {
@@ -43,7 +45,7 @@ async fn what_was_inserted_is_read_back(store: &Store) {
     assert_eq!(store.get(&own(&item), item.id).await.expect("read"), Some(item.clone()));
     assert_eq!(store.get(&all(&item), item.id).await.expect("read"), Some(item.clone()));
     assert_eq!(store.get(&own(&item), Uuid::from_u128(8)).await.expect("read"), None);
-    store.ping().await.expect("alive");
+    assert_eq!(store.trouble().await, None);
 }
 
 async fn only_items_in_reach_exist(store: &Store) {
@@ -86,10 +88,10 @@ async fn a_change_needs_the_version_that_was_seen(store: &Store) {
 async fn a_removal_needs_the_version_that_was_seen(store: &Store) {
     let item = todo("r", "alice", 1);
     store.insert(&item).await.expect("inserted");
-    assert!(!store.remove(item.id, 2).await.expect("not removed"));
+    assert!(!store.remove(&item, 2).await.expect("not removed"));
     assert!(store.get(&own(&item), item.id).await.expect("read").is_some());
-    assert!(store.remove(item.id, 1).await.expect("removed"));
-    assert!(!store.remove(item.id, 1).await.expect("gone already"));
+    assert!(store.remove(&item, 1).await.expect("removed"));
+    assert!(!store.remove(&item, 1).await.expect("gone already"));
     assert_eq!(store.get(&own(&item), item.id).await.expect("read"), None);
 }
 
@@ -104,4 +106,36 @@ async fn hostile_text_is_only_text(store: &Store) {
     store.insert(&item).await.expect("inserted");
     store.insert(&todo("r", "alice", 2)).await.expect("inserted");
     assert_eq!(store.list(&own(&item), None, 10).await.expect("listed"), vec![item]);
+}
+
+async fn of_many_writers_at_once_one_wins_each_version(store: &Store) {
+    let item = todo("r", "alice", 1);
+    store.insert(&item).await.expect("inserted");
+    let write = async |number: i64| {
+        let mut wins = 0;
+        for version in 1..=10 {
+            let changed = Todo { version: version + 1, updated: item.updated + number, ..item.clone() };
+            wins += i64::from(store.replace(&changed, version).await.expect("answered"));
+            while store
+                .get(&own(&item), item.id)
+                .await
+                .expect("read")
+                .is_none_or(|now| now.version <= version)
+            {}
+        }
+        wins
+    };
+    let (first, second, third, fourth) = tokio::join!(write(0), write(1), write(2), write(3));
+    assert_eq!(first + second + third + fourth, 10, "each of ten versions has one who made it");
+    assert_eq!(store.get(&own(&item), item.id).await.expect("read").map(|now| now.version), Some(11));
+}
+
+async fn the_longest_of_everything_fits(store: &Store) {
+    let (realm, subject) = (format!("https://{}", "r".repeat(500)), "🥐".repeat(255));
+    let mut item = todo(&realm, &subject, u128::MAX);
+    item.description = Description::parse(&"🥐".repeat(500)).expect("a description");
+    (item.created, item.updated, item.version) = (i64::MIN, i64::MAX, i64::MAX);
+    store.insert(&item).await.expect("inserted");
+    assert_eq!(store.list(&own(&item), None, 1000).await.expect("listed"), vec![item.clone()]);
+    assert!(store.remove(&item, i64::MAX).await.expect("removed"));
 }

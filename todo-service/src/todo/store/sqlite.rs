@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -14,6 +14,9 @@ use crate::owner::{Owner, Reach, Realm, Subject};
 use crate::todo::{Description, Todo};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// What to write instead of an address that is none.
+pub(crate) const UNKNOWN: &str = "is not understood; write \"sqlite:\" and a file, for example \"sqlite:var/todo.db\", or \"postgres://HOST/NAME\"";
 
 /// How long a writer waits for another one, and a request for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,14 +38,26 @@ struct Row {
 }
 
 impl Sqlite {
-    /// Understands `sqlite:FILE` and `sqlite::memory:` (one database per store, gone with it).
+    /// Understands `sqlite:FILE`, `sqlite://FILE` and `sqlite::memory:` (one database per store, gone with it).
     pub(super) async fn open(database: &str) -> Result<Self, OpenError> {
-        let unknown = || OpenError::Address(database.to_owned());
+        let unknown = || OpenError::Address { database: database.to_owned(), why: UNKNOWN.to_owned() };
         let file = database.strip_prefix("sqlite:").filter(|file| !file.is_empty()).ok_or_else(unknown)?;
+        let file = file.strip_prefix("//").unwrap_or(file);
         let pool = if file == ":memory:" { in_memory().await } else { in_file(Path::new(file)).await? };
-        let pool = pool.map_err(OpenError::Open)?;
-        MIGRATIONS.run(&pool).await.map_err(OpenError::Migrate)?;
-        Ok(Self { pool })
+        let failed = |source| OpenError::File { file: file.to_owned(), source };
+        let pool = pool.map_err(failed)?;
+        match MIGRATIONS.run(&pool).await {
+            Ok(()) => Ok(Self { pool }),
+            Err(MigrateError::VersionMissing(version)) => {
+                let known = MIGRATIONS.iter().map(|known| known.version).max().unwrap_or(0);
+                Err(OpenError::Newer { place: file.to_owned(), version, known })
+            }
+            Err(MigrateError::VersionMismatch(version)) => {
+                Err(OpenError::Changed { place: file.to_owned(), version })
+            }
+            Err(MigrateError::Execute(source)) => Err(failed(source)),
+            Err(other) => Err(OpenError::Migrate(other)),
+        }
     }
 
     pub(super) async fn list(
@@ -190,9 +205,13 @@ impl TryFrom<Row> for Todo {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Store, contract};
+    use super::super::{PostgresSettings, Store, contract};
     use super::*;
     use sqlx::Row as _;
+
+    async fn open(database: &str) -> Result<Store, OpenError> {
+        Store::open(database, &PostgresSettings::default()).await
+    }
 
     fn address(folder: &tempfile::TempDir) -> String {
         format!("sqlite:{}", folder.path().join("new/folder/todo.db").display())
@@ -200,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn sqlite_in_memory_keeps_the_contract() {
-        contract::holds(async || Store::open("sqlite::memory:").await.expect("opens")).await;
+        contract::holds(async || open("sqlite::memory:").await.expect("opens")).await;
     }
 
     #[tokio::test]
@@ -208,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let fresh = async || {
             let file = folder.path().join(format!("{}.db", Uuid::new_v4()));
-            Store::open(&format!("sqlite:{}", file.display())).await.expect("opens")
+            open(&format!("sqlite:{}", file.display())).await.expect("opens")
         };
         contract::holds(fresh).await;
     }
@@ -217,10 +236,10 @@ mod tests {
     async fn items_survive_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
         let todo = contract::todo("realm", "alice", 1);
-        let first = Store::open(&address(&folder)).await.expect("opens");
+        let first = open(&address(&folder)).await.expect("opens");
         first.insert(&todo).await.expect("inserted");
         first.close().await;
-        let second = Store::open(&address(&folder)).await.expect("opens again");
+        let second = open(&address(&folder)).await.expect("opens again");
         assert_eq!(second.get(&contract::own(&todo), todo.id).await.expect("read"), Some(todo));
     }
 
@@ -264,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn addresses_of_other_databases_are_refused() {
         for bad in ["", "sqlite:", "postgres://localhost/todo", "var/todo.db"] {
-            assert!(matches!(Sqlite::open(bad).await, Err(OpenError::Address(_))), "{bad:?}");
+            assert!(matches!(Sqlite::open(bad).await, Err(OpenError::Address { .. })), "{bad:?}");
         }
     }
 }

@@ -1,0 +1,83 @@
+//! The plain port of a site that is served with TLS: page loads are sent to the same path of the configured origin, and
+//! everything else is refused, because what it carries has travelled in the clear already. Looks at no cookie and sets
+//! none (requirement TL-02).
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::header::{CACHE_CONTROL, LOCATION, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::Service;
+
+use crate::access::Record;
+use crate::body::Body;
+use crate::intake::{self, Peer};
+use crate::live::Worker;
+use crate::origin::Origin;
+use crate::path;
+use crate::respond::{self, Reader};
+use crate::stop::{Reason, Stop};
+
+/// Answers the requests of one connection.
+pub(super) struct Redirect {
+    pub(super) worker: Rc<Worker>,
+    pub(super) peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Redirect {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        ready(Ok(self.answer(&request)))
+    }
+}
+
+impl Redirect {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+        let arrived = Instant::now();
+        let worker = &self.worker;
+        let generation = worker.generation();
+        let live = &*generation.live;
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let mut record = Record::begin(worker.ids.next(), live.clock.now(), &self.peer, method, uri);
+        let is_page =
+            matches!(*method, Method::GET | Method::HEAD) && intake::is_navigation(&Method::GET, headers);
+        let target = if is_page { target(uri, &live.origin) } else { Err(Reason::PlainHttp) };
+        let response = match target {
+            Ok(target) => moved(target),
+            Err(reason) => respond::to_stop(&Stop::refused(reason), Reader::of(headers), &mut record),
+        };
+        let mut response = respond::finish(response, &live.origin, &live.cookies, &mut record);
+        // Says nothing without TLS, and must not (RFC 6797, section 7.2).
+        response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
+        worker.access.write(&record, arrived.elapsed());
+        response
+    }
+}
+
+/// The same path and query on the configured origin, in the one reading that they have. `Host` plays no part.
+fn target(uri: &http::Uri, origin: &Origin) -> Result<HeaderValue, Reason> {
+    if uri.path().len() + uri.query().map_or(0, str::len) > intake::MAX_TARGET {
+        return Err(Reason::TargetTooLong);
+    }
+    let path = path::canonical(uri.path()).map_err(|_| Reason::BadPath)?;
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    HeaderValue::try_from(origin.url(&target)).map_err(|_| Reason::BadPath)
+}
+
+fn moved(location: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    // Browsers keep such an answer for ever unless told otherwise; a site may go back to another port.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,1 @@
+//! Frames that cost the gateway more than they cost whoever sends them.

@@ -1,0 +1,1 @@
+//! How long clients may be silent, stand still and stay.
