@@ -3,6 +3,7 @@
 //!
 //! A file is read by hand over its TOML tree, one submodule per section, so that all problems show at once.
 
+mod admin;
 mod allow;
 mod check;
 mod development;
@@ -22,6 +23,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod session;
+mod shown;
 mod source;
 mod suggest;
 mod tls;
@@ -41,6 +43,7 @@ use crate::session::TokenSpec;
 use crate::telemetry::Log;
 use crate::upstream;
 
+pub use admin::admin_address;
 pub use files::FilesSettings;
 pub use listen::{Listen, Timeouts};
 pub use problem::{Problem, Problems};
@@ -127,6 +130,19 @@ impl Config {
         let env = |name: &str| std::env::var_os(name);
         resolve::resolve(text, name, &Surroundings::new(base, &env))
     }
+}
+
+/// The file as the gateway understands it, without secrets: what is written, and what holds where nothing is.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn show(path: &Path) -> Result<String, Problems> {
+    Config::load(path)?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let name = path.display().to_string();
+        Problems::of_file(&name, &format!("{name} cannot be read: {error}"), "try again")
+    })?;
+    Ok(shown::show(&text))
 }
 
 /// The reference of all keys, as Markdown: `gateway/docs/configuration.md`.

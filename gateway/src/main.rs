@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use gateway::clock::Clock;
 use gateway::config::{self, Config, Problems};
 use gateway::doctor::{self, Format};
+use gateway::operator::health::{self, Question};
 use gateway::operator::{self, Admin, Problem, Style, Which};
 use gateway::telemetry;
 use mimalloc::MiMalloc;
@@ -38,6 +39,19 @@ enum Command {
         /// One JSON document instead of lines
         #[arg(long)]
         json: bool,
+    },
+    /// Print the configuration as the gateway understands it, with all that was left out, and without secrets
+    Config,
+    /// Ask the gateway that runs with this configuration whether it is alive; exits with 0 if it is, else with 1
+    ///
+    /// For containers and the like: needs no other program. A configuration that has problems does not matter.
+    Healthcheck {
+        /// Ask whether it is ready for requests instead
+        #[arg(long)]
+        ready: bool,
+        /// Where the admin listener is, if not where the configuration says
+        #[arg(long, value_name = "IP:PORT")]
+        address: Option<SocketAddr>,
     },
     /// List or end sessions of the gateway that runs with this configuration
     ///
@@ -98,6 +112,10 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         None => run(&arguments.config).map(|()| ExitCode::SUCCESS),
         Some(Command::Check) => check(&arguments.config).map(|()| ExitCode::SUCCESS),
+        Some(Command::Config) => show(&arguments.config).map(|()| ExitCode::SUCCESS),
+        Some(Command::Healthcheck { ready, address }) => {
+            healthcheck(&arguments.config, ready, address).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Doctor { json }) => examine(&arguments.config, json),
         Some(Command::Sessions(sessions)) => self::sessions(&arguments.config, sessions),
         Some(Command::Docs) => print_reference().map(|()| ExitCode::SUCCESS),
@@ -112,12 +130,25 @@ fn main() -> ExitCode {
 }
 
 fn run(path: &Path) -> anyhow::Result<()> {
+    // Before there is a secret in it.
+    gateway::server::keep_memory_private();
     let config = Config::load(path)?;
     telemetry::init(&config.log)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     gateway::run(path, config)
+}
+
+fn show(path: &Path) -> anyhow::Result<()> {
+    Ok(io::stdout().write_all(config::show(path)?.as_bytes())?)
+}
+
+fn healthcheck(path: &Path, ready: bool, address: Option<SocketAddr>) -> anyhow::Result<()> {
+    let question = if ready { Question::Ready } else { Question::Alive };
+    let address = address.unwrap_or_else(|| config::admin_address(path));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(health::ask(address, question))?)
 }
 
 fn check(path: &Path) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 //! Knows nothing of configurations; who calls it has read one.
 
 mod client;
+pub mod health;
 mod problem;
 mod table;
 mod times;

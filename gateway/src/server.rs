@@ -42,7 +42,7 @@ use manager::Heart;
 
 pub use generations::ReloadError;
 pub use launch::{SessionsError, launch};
-pub use run::run;
+pub use run::{keep_memory_private, run};
 
 /// How long refreshes may take that are under way when everything else has ended.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -223,7 +223,7 @@ fn start(
     let clock = first.live.clock.clone();
     let generations = Generations::begin(first, fixed, options.workers);
     let (current, standing) = (generations.watch(), generations.standing());
-    let admin_state = Admin { current, tls: tls.clone(), standing, is_leaving: is_leaving.subscribe() };
+    let admin_state = Admin { current, standing, tls: tls.clone(), is_leaving: is_leaving.subscribe() };
     control.spawn(admin::serve(admin_listener, admin_state));
     control.spawn(tend(generations.watch(), stopping.clone()));
     if let Some(tls) = tls.clone() {
@@ -248,7 +248,7 @@ fn start(
 /// What is spoken behind each socket of each worker.
 fn doors(plain: Listeners, encrypted: Listeners, options: &Options) -> Vec<Vec<(TcpListener, Door)>> {
     let door = |tls: &Arc<Tls>| Door::Tls(Arc::clone(tls), options.timeouts);
-    let front = options.tls.as_ref().filter(|_| !options.https.is_empty()).map(door);
+    let front = options.tls.as_ref().filter(|_| !encrypted.addresses.is_empty()).map(door);
     let back = match (&front, &options.tls) {
         (Some(_), Some(tls)) => Door::Redirect(Arc::clone(tls)),
         _ => Door::Plain,

@@ -1,6 +1,7 @@
 //! The gateway as the program that is shipped, in a process of its own: it can be asked to end, killed, changed and
 //! started again.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -60,6 +61,18 @@ impl Program {
     pub fn spawn(&mut self) {
         let mut command = Command::new(built());
         command.arg("--config").arg(&self.config).env_remove("GATEWAY_CONFIG");
+        self.process.start(&mut command);
+    }
+
+    /// Starts it by way of another command, such as a shell that ends with `exec "$0" "$@"`, in that environment; and leaves
+    /// it to itself.
+    pub fn spawn_by(&mut self, before: &[&str], environment: &[(&str, String)]) {
+        let program = built();
+        let words = before.iter().map(OsString::from).chain([program.into_os_string()]);
+        let mut words = words.collect::<Vec<_>>().into_iter();
+        let mut command = Command::new(words.next().expect("a command"));
+        command.args(words).arg("--config").arg(&self.config).env_remove("GATEWAY_CONFIG");
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         self.process.start(&mut command);
     }
 

@@ -23,6 +23,7 @@ mod id_token; // every check of an ID token
 mod initiate; // sign-ins that another site wishes for
 mod keys; // the provider's signing keys
 mod kinds; // whose tokens go upstream
+mod lifecycle; // how the process begins and ends
 mod logs; // what is written down, and what never is
 mod metadata; // the provider's metadata, its absence, health
 mod own_sessions; // where a person is signed in
@@ -45,6 +46,7 @@ mod stores; // where sessions are kept
 mod streams; // bodies on their way
 mod strength; // how people proved who they are
 mod support; // words that many tests share
+mod systemd; // the process and its service manager
 mod tabs; // many sign-ins at once
 mod tls; // TLS that ends at the gateway
 mod token_endpoint; // spending the code

@@ -52,7 +52,7 @@ impl Default for Timeouts {
 }
 
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
-const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3003);
+pub(super) const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3003);
 const MOST_WORKERS: usize = 1024;
 /// Whoever has it can sign everybody out, so it is made by a machine.
 const ADMIN_TOKEN: Wanted =

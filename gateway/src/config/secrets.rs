@@ -139,7 +139,7 @@ fn from_file(
             return None;
         }
     };
-    if readable_by_others(&metadata) {
+    if is_shown_to_others(&metadata) && !is_handed_in(&path) {
         report.warning(format!(
             "{}: other users of this machine can read the secret in {}; run: chmod 600",
             file.place.key,
@@ -237,13 +237,58 @@ fn checked(
     }
 }
 
+/// Whether more people can read it than need to (requirement TL-07). A group that lets the gateway read another's file is
+/// needed; where the file is the gateway's own, none is.
 #[cfg(unix)]
-fn readable_by_others(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o077 != 0
+fn is_shown_to_others(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    let too_many = if is_own { 0o077 } else { 0o007 };
+    metadata.mode() & too_many != 0
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_: &std::fs::Metadata) -> bool {
+fn is_shown_to_others(_: &std::fs::Metadata) -> bool {
     false
+}
+
+/// Whether a container or a service manager put it there for this process alone. The mode is not the operator's then, and
+/// says nothing: nobody else sees that folder.
+fn is_handed_in(path: &Path) -> bool {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let folders = ["/run/secrets", "/var/run/secrets"].into_iter().map(PathBuf::from);
+    folders.chain(credentials).any(|folder| path.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_secret_of_ones_own_is_for_oneself_and_anothers_may_come_by_a_group() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.secret");
+        std::fs::write(&path, "x").expect("written");
+        for (mode, is_shown) in [(0o600, false), (0o400, false), (0o640, true), (0o644, true), (0o604, true)]
+        {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, permissions).expect("it is ours");
+            let metadata = std::fs::metadata(&path).expect("it is there");
+            assert_eq!(is_shown_to_others(&metadata), is_shown, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn what_a_container_hands_in_is_not_the_operators_to_change() {
+        for (path, is_handed_in) in [
+            ("/run/secrets/client", true),
+            ("/var/run/secrets/client", true),
+            ("/run/secrets-of-mine/client", false),
+            ("/etc/gateway/client.secret", false),
+        ] {
+            assert_eq!(super::is_handed_in(Path::new(path)), is_handed_in, "{path}");
+        }
+    }
 }

@@ -36,8 +36,8 @@ pub use operators::Operators;
 /// What the admin listener answers with.
 pub(super) struct Admin {
     pub(super) current: Current,
-    pub(super) tls: Option<Arc<Tls>>,
     pub(super) standing: Arc<Standing>,
+    pub(super) tls: Option<Arc<Tls>>,
     /// Whether the gateway will soon be gone.
     pub(super) is_leaving: watch::Receiver<bool>,
 }
@@ -135,8 +135,7 @@ fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> 
 fn readiness(admin: &Admin) -> Response<Full<Bytes>> {
     let reasons = reasons(&admin.issue().live, *admin.is_leaving.borrow());
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let configuration = admin.standing.view();
-    let ready = reasons.is_empty();
+    let (ready, configuration) = (reasons.is_empty(), admin.standing.view());
     let mut body = json!({ "ready": ready, "reasons": reasons, "configuration": configuration });
     if admin.tls.as_ref().is_some_and(|tls| !tls.is_up_to_date()) {
         // Requests are answered as before, so they need not go elsewhere.

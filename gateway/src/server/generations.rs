@@ -167,7 +167,12 @@ impl Running {
             return Err(ReloadError::NeedsRestart(changed));
         }
         let older = self.generations.current();
-        let issue = launch::succeed(config, &older.live, control.handle())?;
+        let certificates = config.tls.clone();
+        let prepared = launch::succeed(config, &older.live, control.handle())?;
+        if let (Some(tls), Some(settings)) = (&self.tls, certificates) {
+            tls.adopt(settings).map_err(StartError::Tls)?;
+        }
+        let issue = prepared.commit();
         let number = issue.live.number;
         // Keys may have been added, which must stay from now on.
         state.fixed = fixed;

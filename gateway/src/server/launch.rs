@@ -21,6 +21,7 @@ use crate::providers::Providers;
 use crate::routing::{Pattern, Route, RouteTable, Target};
 use crate::session::cookie::Cookies;
 use crate::session::sealed::Seal;
+use crate::session::store;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::upstream::Forwarded;
@@ -60,26 +61,44 @@ pub(super) fn launch_on(
         access,
     };
     let fixed = Fixed::of(&config);
-    let first = issue(config, None, clock, metrics, control.handle())?;
+    let first = prepare(config, None, clock, metrics, control.handle())?.commit();
     start(first, fixed, &options, inherited, control)
 }
 
 /// The generation after `older`: all that does not depend on what changed is taken over.
-pub(super) fn succeed(config: Config, older: &Live, control: &Handle) -> Result<Issue, StartError> {
-    issue(config, Some(older), older.clock.clone(), Arc::clone(&older.metrics), control)
+pub(super) fn succeed(config: Config, older: &Live, control: &Handle) -> Result<Prepared, StartError> {
+    prepare(config, Some(older), older.clock.clone(), Arc::clone(&older.metrics), control)
 }
 
-fn issue(
+/// A generation that could run. Dropped, nothing has happened.
+pub(super) struct Prepared {
+    issue: Issue,
+    /// What the sessions' store is to learn of it.
+    kept: Option<store::Settings>,
+}
+
+impl Prepared {
+    /// Does what can no longer fail.
+    pub(super) fn commit(self) -> Issue {
+        if let Some(settings) = self.kept {
+            self.issue.live.sessions.adopt(settings);
+        }
+        self.issue
+    }
+}
+
+fn prepare(
     config: Config,
     older: Option<&Live>,
     clock: Clock,
     metrics: Arc<Metrics>,
     control: &Handle,
-) -> Result<Issue, StartError> {
+) -> Result<Prepared, StartError> {
     let issuers = config.providers.iter().flat_map(Settings::issuers).collect();
     let operators = Arc::new(Operators::new(config.listen.admin_token.as_ref(), issuers));
     let shutdown = config.shutdown;
-    Ok(Issue { live: Arc::new(live(config, older, clock, metrics, control)?), operators, shutdown })
+    let (live, kept) = live(config, older, clock, metrics, control)?;
+    Ok(Prepared { issue: Issue { live: Arc::new(live), operators, shutdown }, kept })
 }
 
 fn live(
@@ -88,7 +107,7 @@ fn live(
     clock: Clock,
     metrics: Arc<Metrics>,
     control: &Handle,
-) -> Result<Live, StartError> {
+) -> Result<(Live, Option<store::Settings>), StartError> {
     let form_post = config.providers.iter().any(|provider| provider.response_mode == ResponseMode::FormPost);
     let own = endpoints::routes(&config.providers);
     let files = folders(&config);
@@ -108,8 +127,12 @@ fn live(
         Forwarded { host: config.public_url.authority_value(), scheme: config.public_url.scheme_value() };
     let (clear_site_data, shown_claims) =
         (config.session.clear_site_data, config.session.shown_claims.clone());
-    // Last of all that can fail: from here on the store has the new settings.
-    let sessions = sessions::sessions(config.session, &config.tokens, older, &metrics, control)?;
+    let kept = sessions::settings(&config.session, &config.tokens, older, &metrics)?;
+    let seal = Seal::of(&kept.vault);
+    let (sessions, kept) = match older {
+        Some(older) => (Arc::clone(&older.sessions), Some(kept)),
+        None => (Arc::new(sessions::store(config.session.store, kept, control)?), None),
+    };
     let tokens = match older {
         Some(older) => older.tokens.succeed(Arc::clone(&providers), &config.tokens),
         None => Tokens::new(
@@ -120,7 +143,7 @@ fn live(
             control.clone(),
         ),
     };
-    Ok(Live {
+    let live = Live {
         number: older.map_or(0, |older| older.number) + 1,
         clock,
         origin: config.public_url,
@@ -131,7 +154,7 @@ fn live(
         upstreams: config.upstreams.into_iter().map(Arc::new).collect(),
         forwarded,
         metrics,
-        seal: Seal::of(&sessions.vault()),
+        seal,
         sessions,
         clear_site_data,
         shown_claims,
@@ -139,7 +162,8 @@ fn live(
         public_jwks,
         providers,
         tokens,
-    })
+    };
+    Ok((live, kept))
 }
 
 /// Every provider. One whose settings are the same stays the very one; one that is still at the same address keeps what is

@@ -1,6 +1,7 @@
 //! The gateway as a program: runs until it is told to stop, and takes on another configuration when it is told to or
 //! finds one.
 
+mod privacy;
 mod signals;
 
 use std::io;
@@ -17,6 +18,8 @@ use crate::config::{Config, Source};
 use super::inherit::Inherited;
 use super::lookout::Lookout;
 use super::{Running, launch, manager};
+
+pub use privacy::keep_memory_private;
 
 use signals::{Signal, Signals};
 

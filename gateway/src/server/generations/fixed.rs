@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::session::store::Choice;
 use crate::session::vault::ServerKey;
 use crate::telemetry::Log;
@@ -12,6 +12,7 @@ use crate::telemetry::Log;
 pub(in crate::server) struct Fixed {
     http: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
+    timeouts: Timeouts,
     admin: SocketAddr,
     workers: NonZeroUsize,
     log: Log,
@@ -24,6 +25,7 @@ impl Fixed {
         Self {
             http: config.listen.http.clone(),
             https: config.listen.https.clone(),
+            timeouts: config.listen.timeouts,
             admin: config.listen.admin,
             workers: config.listen.workers,
             log: config.log.clone(),
@@ -37,6 +39,7 @@ impl Fixed {
         let checks = [
             ("listen.http", self.http == new.http),
             ("listen.https", self.https == new.https),
+            ("listen.timeouts", self.timeouts == new.timeouts),
             ("listen.admin", self.admin == new.admin),
             ("listen.workers", self.workers == new.workers),
             ("[log]", self.log == new.log),

@@ -36,33 +36,24 @@ pub enum SessionsError {
     Redis(#[from] SetupError),
 }
 
-/// The sessions of that generation: those of the one before it, whose store learns what is new, or a store that is opened.
-pub(super) fn sessions(
-    config: SessionSettings,
+/// What the store of a generation is to know; of the keys that a gateway made for itself, the same as before.
+pub(super) fn settings(
+    config: &SessionSettings,
     tokens: &[Arc<TokenSpec>],
     older: Option<&Live>,
     metrics: &Arc<Metrics>,
-    runtime: &Handle,
-) -> Result<Arc<Store>, SessionsError> {
+) -> Result<Settings, SessionsError> {
     let vault = match older {
-        // Its keys are its own for as long as it runs.
         Some(older) if config.keys.is_empty() => older.sessions.vault(),
-        _ => Arc::new(vault(&config)?),
+        _ => Arc::new(vault(config)?),
     };
-    let settings = Settings {
+    Ok(Settings {
         lifetimes: config.lifetimes,
         tokens: tokens.to_vec(),
         max_per_person: config.max_per_person,
         vault,
         metrics: Arc::clone(metrics),
-    };
-    match older {
-        Some(older) => {
-            older.sessions.adopt(settings);
-            Ok(Arc::clone(&older.sessions))
-        }
-        None => Ok(Arc::new(store(config.store, settings, runtime)?)),
-    }
+    })
 }
 
 /// The keys under which sessions are kept. Where nothing leaves this process, they are made for it alone.
@@ -75,7 +66,7 @@ fn vault(settings: &SessionSettings) -> Result<Vault, SessionsError> {
 }
 
 /// The store.
-fn store(choice: Choice, settings: Settings, runtime: &Handle) -> Result<Store, SessionsError> {
+pub(super) fn store(choice: Choice, settings: Settings, runtime: &Handle) -> Result<Store, SessionsError> {
     Ok(match choice {
         Choice::Memory => Store::in_memory(settings),
         Choice::File(path) => Store::in_file(settings, File::open(&path)?),
