@@ -2,6 +2,7 @@
 //! It also carries the tunnel that a connection becomes instead of carrying a body.
 
 mod guarded;
+mod tended;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -15,6 +16,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
 use guarded::Guarded;
+use tended::{Source, Tended};
+
+pub use guarded::BrokenOff;
+pub use tended::TrailerFilter;
 
 /// A request or response body.
 #[derive(Default)]
@@ -28,23 +33,46 @@ pub enum Body {
     Client(Incoming, Option<Progress>),
     /// Streamed from an upstream as it arrives. Boxed: each protocol has its own, and what is short is [`Body::Full`].
     Upstream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>),
+    /// Streamed from either side with its trailers. Boxed: few routes want them.
+    Tended(Box<Tended>),
     /// A static file. Boxed: the type comes from a library, and files are not the hot path.
     File(UnsyncBoxBody<Bytes, BodyError>),
-    /// Another body, broken off when something is over. Boxed: only event streams are guarded.
+    /// Another body, broken off when something is over. Boxed: only event streams and routes with time-outs are guarded.
     Guarded(Box<Guarded>),
     /// None: the connection becomes a tunnel once the head is out, and this is the tunnel's work. Whoever drives the
     /// connection takes it and does it.
     Tunnel(LocalBoxFuture<'static, ()>),
 }
 
-/// How many frames of a request body have gone upstream: tells a slow upload from a silent upstream.
+/// How many frames of a body, or of both, have passed: tells what is slow from what is silent.
 #[derive(Clone, Default)]
-pub struct Progress(Rc<Cell<u64>>);
+pub struct Progress(Rc<Passed>);
+
+#[derive(Default)]
+struct Passed {
+    frames: Cell<u64>,
+    is_over: Cell<bool>,
+}
 
 impl Progress {
+    /// One more.
+    pub fn note(&self) {
+        self.0.frames.set(self.0.frames.get() + 1);
+    }
+
+    /// There will be no more.
+    fn end(&self) {
+        self.0.is_over.set(true);
+    }
+
+    /// Whether the whole body has passed.
+    pub fn is_over(&self) -> bool {
+        self.0.is_over.get()
+    }
+
     /// The count so far.
     pub fn count(&self) -> u64 {
-        self.0.get()
+        self.0.frames.get()
     }
 }
 
@@ -57,10 +85,21 @@ impl Body {
         if incoming.is_end_stream() { Self::Empty } else { Self::Client(incoming, None) }
     }
 
-    /// This body, broken off with an error as soon as `over` is done.
+    /// The same body, whose trailers pass. Nothing else for a body that did not come from outside.
     #[must_use]
-    pub fn until(self, over: LocalBoxFuture<'static, ()>) -> Self {
-        Self::Guarded(Box::new(Guarded::new(self, over)))
+    pub fn with_trailers(self, filter: TrailerFilter) -> Self {
+        let (source, progress) = match self {
+            Self::Client(incoming, progress) => (Source::Client(incoming), progress),
+            Self::Upstream(upstream) => (Source::Upstream(upstream), None),
+            other => return other,
+        };
+        Self::Tended(Box::new(Tended::new(source, progress, filter)))
+    }
+
+    /// This body, broken off with an error as soon as `over` is done. Its frames are counted where somebody wants that.
+    #[must_use]
+    pub fn until(self, over: LocalBoxFuture<'static, BrokenOff>, count: Option<Progress>) -> Self {
+        Self::Guarded(Box::new(Guarded::new(self, over, count)))
     }
 
     /// The tunnel's work, if the connection becomes one.
@@ -76,8 +115,10 @@ impl Body {
 
     /// Has a client's body counted. Nothing for a body that is not one.
     pub fn watch(&mut self) -> Option<Progress> {
-        let Self::Client(_, progress) = self else {
-            return None;
+        let progress = match self {
+            Self::Client(_, progress) => progress,
+            Self::Tended(tended) => tended.progress(),
+            _ => return None,
         };
         Some(progress.insert(Progress::default()).clone())
     }
@@ -100,13 +141,19 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Client(incoming, progress) => {
-                let frame = without_trailers(ready!(Pin::new(incoming).poll_frame(cx)));
+                let frame = without_trailers(ready!(Pin::new(&mut *incoming).poll_frame(cx)));
                 if let Some(progress) = progress {
-                    progress.0.set(progress.0.get() + 1);
+                    progress.note();
+                    if frame.is_none() || incoming.is_end_stream() {
+                        progress.end();
+                    }
                 }
                 Poll::Ready(frame)
             }
-            Self::Upstream(upstream) => Poll::Ready(without_trailers(ready!(upstream.as_mut().poll_frame(cx)))),
+            Self::Upstream(upstream) => {
+                Poll::Ready(without_trailers(ready!(upstream.as_mut().poll_frame(cx))))
+            }
+            Self::Tended(tended) => tended.poll_frame(cx),
             Self::File(file) => Pin::new(file).poll_frame(cx),
             Self::Guarded(guarded) => guarded.poll_frame(cx),
         }
@@ -118,6 +165,7 @@ impl http_body::Body for Body {
             Self::Full(_) => false,
             Self::Client(incoming, _) => incoming.is_end_stream(),
             Self::Upstream(upstream) => upstream.is_end_stream(),
+            Self::Tended(tended) => tended.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
             Self::Guarded(guarded) => guarded.body().is_end_stream(),
         }
@@ -129,6 +177,7 @@ impl http_body::Body for Body {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Client(incoming, _) => incoming.size_hint(),
             Self::Upstream(upstream) => upstream.size_hint(),
+            Self::Tended(tended) => tended.size_hint(),
             Self::File(file) => file.size_hint(),
             Self::Guarded(guarded) => guarded.body().size_hint(),
         }

@@ -24,7 +24,7 @@ use crate::session::sealed::Seal;
 use crate::session::store;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
-use crate::upstream::Forwarded;
+use crate::upstream::{Forwarded, Shared};
 
 pub use sessions::SessionsError;
 
@@ -151,7 +151,7 @@ fn live(
         routes,
         watches: config.reload.watch,
         files,
-        upstreams: config.upstreams.into_iter().map(Arc::new).collect(),
+        upstreams: Shared::carry(older.map_or(&[], |older| &older.upstreams), config.upstreams, control),
         forwarded,
         metrics,
         seal,

@@ -26,6 +26,8 @@ use download::Download;
 use head::{Framing, Head};
 use upload::{Stopped, Upload};
 
+use super::room::Seat;
+
 pub(super) use stream::{Stream, Upgraded};
 
 /// What is read at a time. Answers up to this size are handed on whole.
@@ -76,6 +78,8 @@ pub(super) enum Broken {
 /// A connection to a server, between requests.
 pub(super) struct Connection {
     stream: Stream,
+    /// Its right to exist, where somebody counts.
+    seat: Option<Seat>,
     /// Whether it serves no other request, whatever the server says.
     is_spent: bool,
 }
@@ -107,8 +111,8 @@ impl Default for Scratch {
 
 impl Connection {
     /// A connection that was just made.
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, is_spent: false }
+    pub(super) fn new(stream: Stream, seat: Option<Seat>) -> Self {
+        Self { stream, seat, is_spent: false }
     }
 
     /// Whether the server has neither closed it nor said what nobody asked for, as far as is known here.
@@ -131,8 +135,7 @@ impl Connection {
         lease: L,
     ) -> Result<Answer, Failure> {
         let connection = Some(self);
-        let mut exchange =
-            Exchange { connection, upload: None, unsent: None, head: Vec::new(), interim: 0 };
+        let mut exchange = Exchange { connection, upload: None, unsent: None, head: Vec::new(), interim: 0 };
         poll_fn(|cx| Poll::Ready(exchange.begin(request, scratch, cx))).await?;
         let mut headers = std::mem::take(request.headers_mut());
         headers.clear();
@@ -205,7 +208,9 @@ impl Exchange {
     }
 
     fn drive_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        let (Some(upload), Some(connection)) = (&mut self.upload, &mut self.connection) else { return Ok(()) };
+        let (Some(upload), Some(connection)) = (&mut self.upload, &mut self.connection) else {
+            return Ok(());
+        };
         match upload.poll(&mut connection.stream, cx) {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
@@ -245,7 +250,8 @@ impl Exchange {
         asked: &mut Asked<'_, L>,
     ) -> Result<Option<Answer>, Failure> {
         loop {
-            let Some(head) = head::read(bytes, asked.method, &mut asked.headers).map_err(Failure::Server)? else {
+            let Some(head) = head::read(bytes, asked.method, &mut asked.headers).map_err(Failure::Server)?
+            else {
                 self.head.extend_from_slice(bytes);
                 return Ok(None);
             };
@@ -279,7 +285,7 @@ impl Exchange {
         let body = match whole {
             _ if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 let arrived = Bytes::copy_from_slice(rest);
-                upgraded = Some(Upgraded { stream: connection.stream, arrived });
+                upgraded = Some(Upgraded { stream: connection.stream, arrived, _seat: connection.seat });
                 Body::Empty
             }
             Some(length) if self.upload.is_none() => {

@@ -33,6 +33,20 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
             }
         }
         "[upstreams.NAME]" => table(&mut document["upstreams"]["todo"]),
+        "[upstreams.NAME] queue" | "[upstreams.NAME] eject" | "[upstreams.NAME] health" => {
+            let upstream = table(&mut document["upstreams"]["todo"]);
+            upstream.insert("max_connections".to_owned(), Value::Integer(10));
+            let name = header.rsplit(' ').next().expect("a name");
+            let least = if name == "health" { "path = \"/healthz\"" } else { "" };
+            upstream.insert(name.to_owned(), Value::Table(least.parse().expect("TOML")));
+            table(&mut upstream[name])
+        }
+        "[[routes]] timeouts" | "[[routes]] retries" => {
+            let route = table(&mut document["routes"][1]);
+            let name = header.rsplit(' ').next().expect("a name");
+            route.insert(name.to_owned(), Value::Table(Table::new()));
+            table(&mut route[name])
+        }
         "[tokens.NAME]" => table(&mut document["tokens"]["read"]),
         "[session] store" => {
             let session = table(&mut document["session"]);

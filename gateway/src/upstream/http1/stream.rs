@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::upstream::room::Seat;
+
 /// A connection's bytes.
 pub(in crate::upstream) enum Stream {
     Plain(TcpStream),
@@ -40,11 +42,7 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, into),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, into),
@@ -86,14 +84,11 @@ impl AsyncWrite for Stream {
 pub(in crate::upstream) struct Upgraded {
     pub(super) stream: Stream,
     pub(super) arrived: Bytes,
+    pub(super) _seat: Option<Seat>,
 }
 
 impl AsyncRead for Upgraded {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.arrived.is_empty() {
             return Pin::new(&mut this.stream).poll_read(cx, into);
