@@ -21,10 +21,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::body::{Body, Progress};
 use crate::intake::{Inbound, Peer};
-use crate::origin::Origin;
 use crate::policy::Permit;
 use crate::session::Session;
-use crate::session::cookie::Cookies;
+use crate::session::introduction::Introduced;
+use crate::site::Site;
 use crate::stop::{Reason, Stop, Whose};
 use crate::websocket::Handshake;
 
@@ -66,7 +66,8 @@ pub struct Upstream {
     settings: Arc<Settings>,
     servers: Vec<Connections>,
     next: Cell<usize>,
-    forwarded: Forwarded,
+    /// By site.
+    forwarded: Vec<Forwarded>,
     tls: Option<TlsConnector>,
     deadlines: Rc<Deadlines>,
     vigil: Rc<Vigil>,
@@ -84,7 +85,7 @@ impl Upstream {
     /// No connection is made before the first request. `tls` is needed when a server speaks https.
     pub fn new(
         settings: Arc<Settings>,
-        forwarded: &Forwarded,
+        forwarded: &[Forwarded],
         tls: Option<TlsConnector>,
         deadlines: Rc<Deadlines>,
         vigil: Rc<Vigil>,
@@ -93,12 +94,22 @@ impl Upstream {
         let servers = servers
             .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
             .collect();
-        let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
-        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil, scratch: Scratch::default() }
+        let own = |told: &Forwarded| Forwarded { host: own_copy(&told.host), scheme: own_copy(&told.scheme) };
+        let forwarded = forwarded.iter().map(own).collect();
+        Self {
+            settings,
+            servers,
+            next: Cell::new(0),
+            forwarded,
+            tls,
+            deadlines,
+            vigil,
+            scratch: Scratch::default(),
+        }
     }
 
     /// Whether it would be the same if it were made anew from these.
-    pub fn is_for(&self, settings: &Settings, forwarded: &Forwarded) -> bool {
+    pub fn is_for(&self, settings: &Settings, forwarded: &[Forwarded]) -> bool {
         *self.settings == *settings && self.forwarded == *forwarded
     }
 
@@ -109,16 +120,20 @@ impl Upstream {
         inbound: Inbound,
         permit: Permit<'_>,
         authorization: Option<HeaderValue>,
+        introduced: Option<&Introduced>,
         peer: &Peer,
-        cookies: &Cookies,
-        origin: &Origin,
+        site: &Site,
     ) -> Result<Response<Body>, Stop> {
         let turn = self.next.get() % self.servers.len();
         self.next.set(turn + 1);
         let handshake = if permit.takes_websockets() { Handshake::of(&inbound) } else { None };
         let Inbound { mut parts, mut body, request_id, .. } = inbound;
         let host = &self.servers[turn].host;
-        let forwarded = &self.forwarded;
+        let forwarded = &self.forwarded[site.id.index()];
+        let changes = permit.changes();
+        if let Some(rewrite) = changes.and_then(|changes| changes.rewrite.as_ref()) {
+            parts.uri = rewrite.target(&parts.uri).ok_or_else(|| Stop::refused(Reason::BadPath))?;
+        }
         let outgoing = Outgoing {
             host,
             authorization,
@@ -126,8 +141,11 @@ impl Upstream {
             certificate: permit.client_certificate(peer),
             forwarded,
             request_id,
+            changes,
+            claimed: permit.route().claimed.as_deref(),
+            introduced,
         };
-        headers::towards_upstream(&mut parts.headers, cookies, outgoing);
+        headers::towards_upstream(&mut parts.headers, &site.cookies, outgoing);
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
@@ -143,8 +161,15 @@ impl Upstream {
         let (mut parts, body) = response.into_parts();
         parts.version = Version::HTTP_11;
         let session = permit.caller().session();
-        headers::towards_client(&mut parts.headers, cookies, session.is_some(), host, origin)
-            .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
+        headers::towards_client(
+            &mut parts.headers,
+            &site.cookies,
+            session.is_some(),
+            host,
+            &site.origin,
+            changes,
+        )
+        .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
         let body = match switched {
             Some(switched) => {
                 switched.handshake.answer(&mut parts.headers);

@@ -118,7 +118,10 @@ allow = "anyone"
     );
     if case == Case::Routes {
         for number in 0..MANY {
-            write!(config, "[[routes]]\npath = \"/api/service-{number}/v1\"\nupstream = \"service\"\nallow = \"signed-in\"\n")?;
+            write!(
+                config,
+                "[[routes]]\npath = \"/api/service-{number}/v1\"\nupstream = \"service\"\nallow = \"signed-in\"\n"
+            )?;
         }
     }
     let path = folder.join("gateway.toml");
@@ -128,7 +131,7 @@ allow = "anyone"
 
 fn request(case: Case, running: &Running) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let id = runtime.block_on(person::begin(running.live(), 1))?;
+    let id = runtime.block_on(person::begin(&running.live(), 1))?;
     let path = if case == Case::File { "/files/file.txt" } else { PATH };
     Ok(format!(
         "GET {path} HTTP/1.1\r\nHost: localhost:3000\r\ncookie: {}={}\r\nx-csrf: 1\r\naccept: application/json\r\n\
@@ -181,7 +184,9 @@ impl Client {
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     length.is_some_and(|length: usize| body.len() >= length)
 }
 

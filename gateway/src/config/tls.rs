@@ -30,7 +30,7 @@ pub(super) struct Found {
 pub(super) fn read(
     top: &Section<'_>,
     wanted: Option<&Place>,
-    public_url: Option<&Origin>,
+    origins: &[&Origin],
     around: &Surroundings<'_>,
 ) -> Option<Found> {
     let Some(value) = top.value("tls") else {
@@ -49,7 +49,7 @@ pub(super) fn read(
         top.report().problem(section.place(), "nobody is shown these certificates", help);
     }
     let mut secret_files = Vec::new();
-    let certificates = certificates(&section, public_url, around, &mut secret_files);
+    let certificates = certificates(&section, origins, around, &mut secret_files);
     let client_ca = client_ca(&section, around);
     wanted?;
     let settings = Settings { certificates: certificates?, client_ca: client_ca.ok()? };
@@ -58,7 +58,7 @@ pub(super) fn read(
 
 fn certificates(
     section: &Section<'_>,
-    public_url: Option<&Origin>,
+    origins: &[&Origin],
     around: &Surroundings<'_>,
     secret_files: &mut Vec<PathBuf>,
 ) -> Option<Vec<Source>> {
@@ -76,11 +76,12 @@ fn certificates(
         return None;
     }
     let is_named = |origin: &Origin| found.iter().any(|(_, pair)| pair.names.cover(origin.authority()));
-    if let Some(origin) = public_url.filter(|origin| !is_named(origin)) {
+    if let Some(place) = origins.iter().position(|origin| !is_named(origin)) {
+        let key = if place == 0 { "public_url" } else { "other_urls" };
         let names: Vec<String> = found.iter().flat_map(|(_, pair)| pair.names.iter()).collect();
         report.problem(
             &value.place(),
-            format!("no certificate here is for the host of `public_url`, {}", origin.authority()),
+            format!("no certificate here is for the host of `{key}`, {}", origins[place].authority()),
             format!("get one for it; these are for {}", names.join(", ")),
         );
         return None;
