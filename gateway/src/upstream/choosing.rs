@@ -147,7 +147,7 @@ mod tests {
         let sessions = Arc::new(Store::in_memory(of_store()));
         let vigil = Rc::new(Vigil::new(Clock::system(), sessions));
         let deadlines = Rc::new(Deadlines::new(Instant::now()));
-        Upstream::new(shared, &Forwarded { host: value(), scheme: value() }, deadlines, vigil)
+        Upstream::new(shared, &[Forwarded { host: value(), scheme: value() }], deadlines, vigil)
     }
 
     /// One name, which means one address: the one that ends with that number.
