@@ -33,7 +33,7 @@ pub(super) fn read(
     let forwarding = Forwarding {
         timeouts: timeouts(section),
         retries: section.section("retries", &schema::RETRIES).and_then(|table| retries(&table)),
-        trailers: (grpc || trailers).then(|| Trailers { grpc, ..Trailers::default() }),
+        trailers: (grpc || trailers).then_some(Trailers { grpc }),
     };
     (forwarding != Forwarding::default()).then(|| Box::new(forwarding))
 }

@@ -261,7 +261,8 @@ async fn a_large_body_goes_up_whole_while_the_answer_comes_down() {
         tokio::io::copy(&mut read.take(size), &mut write).await.expect("read");
     });
     let (scratch, pool) = (Scratch::default(), Pool::default());
-    let connection = Connection::new(Stream::Plain(TcpStream::connect(address).await.expect("it listens")));
+    let connection =
+        Connection::new(Stream::Plain(TcpStream::connect(address).await.expect("it listens")), None);
     let bytes: Vec<u8> = (0..size).map(|number| u8::try_from(number % 251).expect("small")).collect();
     let mut request = request(Method::POST, Body::Full(Bytes::from(bytes.clone())));
     let answer = connection.exchange(&mut request, &scratch, pool.clone()).await;
