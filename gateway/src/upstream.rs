@@ -35,13 +35,14 @@ use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
-use crate::body::{Body, BrokenOff, TrailerFilter};
+use crate::body::{Body, BrokenOff, Progress, TrailerFilter};
 use crate::entropy;
 use crate::intake::{Inbound, Peer};
 use crate::policy::Permit;
-use crate::routing::{Forwarding, Trailers};
+use crate::routing::Route;
 use crate::session::Session;
 use crate::session::introduction::Introduced;
 use crate::site::Site;
@@ -136,12 +137,37 @@ impl Upstream {
             Some(station) => station,
             None => Box::pin(self.choose_when_known()).await?,
         };
-        let handshake = if permit.takes_websockets() { Handshake::of(&inbound) } else { None };
         let special = permit.forwarding();
+        let (request, asked) =
+            self.prepare(&station.host, inbound, &permit, authorization, introduced, peer, site)?;
+        let given = {
+            let sending = pin!(self.send(station, request, special, &asked, retries));
+            match special.and_then(|special| special.timeouts.total) {
+                None => sending.await?,
+                Some(total) => self.deadlines.within(total, sending).await.unwrap_or_else(|late| {
+                    Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, late))
+                })?,
+            }
+        };
+        self.hand_on(given, asked, &permit, site)
+    }
+
+    /// The request as the upstream gets it, and what is remembered of it.
+    #[expect(clippy::too_many_arguments, reason = "each is what one step before this one found out")]
+    fn prepare(
+        &self,
+        host: &HeaderValue,
+        inbound: Inbound,
+        permit: &Permit<'_>,
+        authorization: Option<HeaderValue>,
+        introduced: Option<&Introduced>,
+        peer: &Peer,
+        site: &Site,
+    ) -> Result<(Request<Body>, Asked), Stop> {
+        let handshake = if permit.takes_websockets() { Handshake::of(&inbound) } else { None };
+        let trailers = permit.forwarding().and_then(|special| special.trailers.as_ref());
         let Inbound { mut parts, mut body, request_id, .. } = inbound;
-        let announced = special.and_then(|special| announced(special, &parts.headers));
-        let host = &station.host;
-        let forwarded = &self.forwarded[site.id.index()];
+        let announced = trailers.and_then(|_| trailers::announced_by_client(&parts.headers));
         let changes = permit.changes();
         if let Some(rewrite) = changes.and_then(|changes| changes.rewrite.as_ref()) {
             parts.uri = rewrite.target(&parts.uri).ok_or_else(|| Stop::refused(Reason::BadPath))?;
@@ -151,7 +177,7 @@ impl Upstream {
             authorization,
             client: &peer.value,
             certificate: permit.client_certificate(peer),
-            forwarded,
+            forwarded: &self.forwarded[site.id.index()],
             request_id,
             changes,
             claimed: permit.route().claimed.as_deref(),
@@ -161,36 +187,37 @@ impl Upstream {
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
-        if let Some(rules) = special.and_then(|special| special.trailers.as_ref()) {
-            body = self.let_trailers_up(rules, announced, &mut parts.headers, body);
+        if trailers.is_some() {
+            body = self.let_trailers_up(permit.route(), announced, &mut parts.headers, body);
         }
-        let client_version = std::mem::replace(&mut parts.version, Version::HTTP_11);
+        let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
         let client = parts.extensions.remove::<OnUpgrade>();
         let progress = body.watch();
-        let request = Request::from_parts(parts, body);
-        let is_handshake = handshake.is_some();
-        let began = self.deadlines.now();
-        let Given { answer, station } = {
-            let sending = self.send(station, request, progress.as_ref(), special, is_handshake, retries);
-            let sending = pin!(sending);
-            match special.and_then(|special| special.timeouts.total) {
-                None => sending.await?,
-                Some(total) => self.deadlines.within(total, sending).await.unwrap_or_else(|late| {
-                    Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, late))
-                })?,
-            }
-        };
-        let Answer { response, upgraded } = answer;
+        let asked = Asked { handshake, client, progress, version, began: self.deadlines.now() };
+        Ok((Request::from_parts(parts, body), asked))
+    }
+
+    /// The answer as the client gets it.
+    fn hand_on(
+        &self,
+        given: Given,
+        asked: Asked,
+        permit: &Permit<'_>,
+        site: &Site,
+    ) -> Result<Response<Body>, Stop> {
+        let Given { answer: Answer { response, upgraded }, station } = given;
+        let special = permit.forwarding();
         let switched = match upgraded {
-            Some(upgraded) => Some(switch(handshake, client, response.headers(), upgraded)?),
+            Some(upgraded) => Some(switch(asked.handshake, asked.client, response.headers(), upgraded)?),
             None => None,
         };
         let (mut parts, mut body) = response.into_parts();
         parts.version = Version::HTTP_11;
         let session = permit.caller().session();
-        let passing = special.and_then(|special| special.trailers.as_ref());
-        let announced = passing.and_then(|rules| {
-            trailers::announced_by_upstream(&parts.headers, rules.grpc && client_version < Version::HTTP_2)
+        let trailers = special.and_then(|special| special.trailers.as_ref());
+        let announced = trailers.and_then(|rules| {
+            let has_no_other_way = rules.grpc && asked.version < Version::HTTP_2;
+            trailers::announced_by_upstream(&parts.headers, has_no_other_way)
         });
         headers::towards_client(
             &mut parts.headers,
@@ -198,31 +225,26 @@ impl Upstream {
             session.is_some(),
             &station.host,
             &site.origin,
-            changes,
+            permit.changes(),
         )
         .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
-        let rest = special.and_then(|special| Rest::of(&special.timeouts, began).map(|rest| (rest, special)));
-        let body = match switched {
-            Some(switched) => {
-                switched.handshake.answer(&mut parts.headers);
-                let rest = rest.filter(|(_, special)| special.timeouts.streams).map(|(rest, _)| rest);
-                self.tunnel(switched, session, station.pool.enter(), rest)
+        let rest = special.and_then(|special| Rest::of(&special.timeouts, asked.began));
+        let for_streams = special.is_some_and(|special| special.timeouts.streams);
+        if let Some(switched) = switched {
+            switched.handshake.answer(&mut parts.headers);
+            let body = self.tunnel(switched, session, station.pool.enter(), rest.filter(|_| for_streams));
+            return Ok(Response::from_parts(parts, body));
+        }
+        if trailers.is_some() {
+            body = body.with_trailers(Box::new(trailers::filter_towards_client));
+            if let Some(announced) = announced {
+                parts.headers.insert(TRAILER, announced);
             }
-            None => {
-                if passing.is_some() {
-                    body = body.with_trailers(Box::new(trailers::filter_towards_client));
-                    if let Some(announced) = announced {
-                        parts.headers.insert(TRAILER, announced);
-                    }
-                }
-                if let Some((rest, special)) = rest
-                    && (special.timeouts.streams || !headers::is_event_stream(&parts.headers))
-                {
-                    body = rest.bind(body, &self.deadlines, progress);
-                }
-                self.bound(body, session, &parts.headers)
-            }
-        };
+        }
+        if let Some(rest) = rest.filter(|_| for_streams || !headers::is_event_stream(&parts.headers)) {
+            body = rest.bind(body, &self.deadlines, asked.progress);
+        }
+        let body = self.bound(body, session, &parts.headers);
         Ok(Response::from_parts(parts, body))
     }
 
@@ -262,7 +284,7 @@ impl Upstream {
     /// What a route that lets trailers pass says to the upstream of them.
     fn let_trailers_up(
         &self,
-        rules: &Trailers,
+        route: &Route,
         announced: Option<HeaderValue>,
         headers: &mut HeaderMap,
         body: Body,
@@ -275,17 +297,25 @@ impl Upstream {
         if let Some(announced) = announced {
             headers.insert(TRAILER, announced);
         }
-        let kept_out = Arc::clone(&rules.kept_out);
-        let filter: TrailerFilter =
-            Box::new(move |found| trailers::filter_towards_upstream(found, &kept_out));
+        let claimed = route.claimed.clone();
+        let filter: TrailerFilter = Box::new(move |found| {
+            trailers::filter_towards_upstream(found);
+            if let Some(claimed) = &claimed {
+                claimed.remove_from(found);
+            }
+        });
         body.with_trailers(filter)
     }
 }
 
-/// The trailers that a client announces, where they may pass.
-fn announced(special: &Forwarding, headers: &HeaderMap) -> Option<HeaderValue> {
-    let rules = special.trailers.as_ref()?;
-    trailers::announced_by_client(headers, &rules.kept_out)
+/// What is remembered of a request until its answer is there.
+struct Asked {
+    handshake: Option<Handshake>,
+    client: Option<OnUpgrade>,
+    progress: Option<Progress>,
+    /// The version that the client speaks.
+    version: Version,
+    began: Instant,
 }
 
 /// Both sides agreed to speak WebSocket.

@@ -1,20 +1,21 @@
-//! A certificate authority of a private network, and certificates of it, good and bad. For this computer only.
+//! A private network's authority as upstreams need it: servers with good and bad certificates, and the files that the
+//! gateway's configuration names. For this computer only.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
+use crate::tls::{Authority, Identity};
+
 /// The authority, and a folder for its files.
 pub struct UpstreamCa {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     folder: TempDir,
 }
 
@@ -41,37 +42,27 @@ impl UpstreamCa {
     /// A new one.
     ///
     /// # Panics
-    /// If no key can be made.
+    /// If its file cannot be written.
     pub fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.distinguished_name.push(DnType::CommonName, "private network");
-        let key = KeyPair::generate().expect("a key");
-        let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).expect("a file");
-        Self { issuer, folder }
+        let (authority, folder) = (Authority::new("private network"), tempfile::tempdir().expect("a folder"));
+        std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file");
+        Self { authority, folder }
     }
 
     /// The authority's own certificate, as a file.
     pub fn file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.path("ca.pem")
     }
 
     /// A certificate and its key for clients, as files.
     ///
     /// # Panics
-    /// If they cannot be made.
+    /// If they cannot be written.
     pub fn client_files(&self) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec!["gateway.internal".to_owned()]).expect("a name");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &*self.issuer).expect("a certificate");
-        let path = |name: &str| self.folder.path().join(name);
-        std::fs::write(path("client.pem"), certificate.pem()).expect("a file");
-        write_secret(&path("client.key"), &key.serialize_pem());
-        (path("client.pem"), path("client.key"))
+        self.authority.sign(params).write(self.folder.path(), "client");
+        (self.path("client.pem"), self.path("client.key"))
     }
 
     /// TLS for a server that is called `name`, which offers `protocols` by ALPN.
@@ -79,10 +70,9 @@ impl UpstreamCa {
     /// # Panics
     /// If the certificate cannot be made.
     pub fn server(&self, name: &str, flaw: Flaw, protocols: &[&str]) -> Arc<ServerConfig> {
-        let mut config = {
-            let (chain, key) = self.certificate(name, flaw);
-            ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).expect("a pair")
-        };
+        let (chain, key) = self.certificate(name, flaw);
+        let config = ServerConfig::builder().with_no_client_auth();
+        let mut config = config.with_single_cert(chain, key).expect("a pair");
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
@@ -93,7 +83,8 @@ impl UpstreamCa {
     /// If the certificate cannot be made.
     pub fn server_for_clients(&self, name: &str) -> Arc<ServerConfig> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.issuer.der().clone()).expect("an authority");
+        let own = CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).expect("PEM");
+        roots.add(own).expect("an authority");
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().expect("a verifier");
         let (chain, key) = self.certificate(name, Flaw::None);
         let config = ServerConfig::builder().with_client_cert_verifier(verifier);
@@ -101,24 +92,21 @@ impl UpstreamCa {
     }
 
     fn certificate(&self, name: &str, flaw: Flaw) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let key = KeyPair::generate().expect("a key");
         let name = if flaw == Flaw::OtherName { "somebody-else.internal" } else { name };
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         if flaw == Flaw::Expired {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
         }
-        let certificate = match flaw {
-            Flaw::SelfSigned => params.self_signed(&key),
-            _ => params.signed_by(&key, &*self.issuer),
+        let made = match flaw {
+            Flaw::SelfSigned => Identity::own(&[name]),
+            _ => self.authority.sign(params),
         };
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-        (vec![certificate.expect("a certificate").der().clone()], key)
+        let chain = vec![CertificateDer::from_pem_slice(made.certificate.as_bytes()).expect("PEM")];
+        (chain, PrivateKeyDer::from_pem_slice(made.key.as_bytes()).expect("PEM"))
     }
-}
 
-fn write_secret(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(path, text).expect("a file");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("permissions");
+    fn path(&self, name: &str) -> PathBuf {
+        Path::join(self.folder.path(), name)
+    }
 }

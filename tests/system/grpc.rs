@@ -1,8 +1,9 @@
 //! Trailers, where a route lets them pass, and gRPC, which cannot do without (requirements HD-01, HD-11).
 
+use bytes::Bytes;
 use harness::backend::{self, Backend, BackendBody};
-use harness::{FreePort, Recorder, Site, Wire, eventually};
-use http::Response;
+use harness::{FreePort, Http2, Plan, Recorder, Site, Wire, eventually};
+use http::{HeaderMap, HeaderValue, Request, Response};
 
 use crate::support::*;
 
@@ -144,4 +145,60 @@ async fn messages_of_a_stream_arrive_one_by_one_in_both_directions() {
     })
     .await;
     assert_eq!(backend.connections(), 1);
+}
+
+/// A call as gRPC's clients make it, over HTTP/2 and TLS; the head of the answer, its body and its trailers.
+async fn call_over_http_2(site: &Site, path: &str) -> (http::response::Parts, Bytes, Option<HeaderMap>) {
+    let http2 = Http2::connect(site.port()).await;
+    let request = Request::post(site.url(path))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .expect("a request");
+    let mut sender = http2.sender.clone().ready().await.expect("ready");
+    let (response, mut up) = sender.send_request(request, false).expect("sent");
+    up.send_data(Bytes::from_static(b"hel"), false).expect("sent");
+    up.send_data(Bytes::from_static(b"lo"), false).expect("sent");
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-checksum", HeaderValue::from_static("7"));
+    trailers.insert("x-forwarded-user", HeaderValue::from_static("spoofed"));
+    up.send_trailers(trailers).expect("sent");
+    let (head, mut down) = response.await.expect("an answer").into_parts();
+    let mut body = Vec::new();
+    while let Some(data) = down.data().await {
+        let data = data.expect("whole");
+        down.flow_control().release_capacity(data.len()).expect("capacity");
+        body.extend_from_slice(&data);
+    }
+    let trailers = down.trailers().await.expect("whole");
+    (head, body.into(), trailers)
+}
+
+#[tokio::test]
+async fn over_http_2_on_both_sides_a_call_is_what_it_was() {
+    let backend = Backend::h2c().await;
+    backend.answer(|_| answer("0"));
+    let gone = FreePort::take();
+    let routes = open_route(&[backend.url()], "protocol = \"h2c\"", GRPC)
+        + &format!(
+            "[upstreams.gone]\nservers = [\"http://127.0.0.1:{}\"]\nprotocol = \"h2c\"\n\
+             [[routes]]\npath = \"/gone\"\nupstream = \"gone\"\nallow = \"anyone\"\n{GRPC}\n",
+            gone.number()
+        );
+    let site = Plan::new().https(&[]).append(routes).start().await;
+    let (head, body, trailers) = call_over_http_2(&site, "/open/pkg.Service/Method").await;
+    assert_eq!((head.status.as_u16(), &body[..]), (200, &b"world"[..]));
+    assert_eq!(head.headers["content-type"], "application/grpc");
+    let trailers = trailers.expect("the status");
+    assert_eq!([&trailers["grpc-status"], &trailers["grpc-message"]], ["0", "done"]);
+    assert_eq!(trailers.len(), 2, "{trailers:?}");
+    let got = backend.last();
+    assert_eq!(&got.body[..], b"hello");
+    assert_eq!(got.headers["te"], "trailers");
+    let passed = got.trailers.expect("the harmless one");
+    assert!(passed["x-checksum"] == "7" && passed.len() == 1, "{passed:?}");
+    // What the gateway answers itself, clients of gRPC understand too.
+    let (head, body, trailers) = call_over_http_2(&site, "/gone").await;
+    assert_eq!((head.status.as_u16(), body.len(), trailers), (200, 0, None));
+    assert_eq!(head.headers["grpc-status"], "14");
 }

@@ -63,10 +63,11 @@ async fn a_status_that_is_not_wanted_is_another_servers_chance() {
     bad.answer_status(503);
     let route = "retries = { on = [\"503\"] }";
     let site = with_open_route(&[bad.url(), good.url()], "", route).await;
-    for _ in 0..20 {
+    // As many as may be sent again before others have paid for it.
+    for _ in 0..10 {
         site.browser().fetch("GET", "/open").await.must_be(200);
     }
-    assert!(bad.count() > 0 && good.count() == 20);
+    assert_eq!(good.count(), 10);
     // When all say so, it is the answer.
     good.answer_status(503);
     site.browser().fetch("GET", "/open").await.must_be(503);

@@ -112,11 +112,11 @@ fn settings(
             connect_timeout: connect_timeout?,
             response_timeout: response_timeout?,
             idle: idle?,
-            max_connections: max_connections?,
+            max_connections: max_connections.ok()?,
             queue: queue?,
-            eject: eject?,
-            health: health?,
-            slow_start: slow_start?,
+            eject: eject.ok()?,
+            health: health.ok()?,
+            slow_start: slow_start.ok()?,
             resolve: resolve?,
             tls: tls?,
         })
@@ -124,13 +124,16 @@ fn settings(
     Found { settings: complete(), protocol, leaks_tokens: in_the_clear && !plain_http, secret_file, ..found }
 }
 
-/// What a key says if it is there; nothing inside if it is not.
+/// What was reported and cannot be used.
+struct Told;
+
+/// What a key says if it is there.
 fn optional<T>(
     section: &Section<'_>,
     key: &'static str,
     read: impl FnOnce(&'static str) -> Option<T>,
-) -> Option<Option<T>> {
-    if section.has(key) { read(key).map(Some) } else { Some(None) }
+) -> Result<Option<T>, Told> {
+    if section.has(key) { read(key).map(Some).ok_or(Told) } else { Ok(None) }
 }
 
 /// What is spoken, which must fit how the servers are reached.

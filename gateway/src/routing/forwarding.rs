@@ -1,10 +1,9 @@
 //! How a route forwards where it differs from most: its time-outs, its retries, its trailers. Data alone. A route without
 //! any of it has no [`Forwarding`] and pays nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
 /// What a route says of forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,10 +47,8 @@ pub struct Retries {
 }
 
 /// Which trailers pass, in both directions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trailers {
     /// Whether gRPC is spoken: then `te: trailers` is said, and what the gateway answers itself is in gRPC's form.
     pub grpc: bool,
-    /// Names that clients' trailers must not have, besides those that never pass: headers that the route itself sets.
-    pub kept_out: Arc<[HeaderName]>,
 }

@@ -1,12 +1,12 @@
 //! Making a connection to an upstream's server: TCP, TLS where configured, then HTTP/1.1 or HTTP/2. Whether one may be
 //! made, and what it is used for, is not known here.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::client::conn::http2;
@@ -83,10 +83,10 @@ pub(super) async fn dial(
     Ok(Stream::Tls(Box::new(tls)))
 }
 
-/// A connection of many streams, and how many its peer allows as far as it has said so.
+/// A connection of many streams, and how to ask how many its peer allows.
 pub(super) struct Streams {
     pub(super) sender: http2::SendRequest<Body>,
-    pub(super) most: Rc<Cell<usize>>,
+    pub(super) most: Box<dyn Fn() -> usize>,
 }
 
 /// Starts HTTP/2, with as many streams as its peer is taken to allow until it says so. The connection is driven by tasks
@@ -109,21 +109,25 @@ async fn start_http2<T: Read + Write + Unpin + Send + 'static>(
         .initial_max_send_streams(most)
         .handshake(io)
         .await?;
-    let most = Rc::new(Cell::new(most));
-    let told = Rc::clone(&most);
-    tokio::task::spawn_local(async move {
-        let mut connection = pin!(connection);
-        std::future::poll_fn(move |cx: &mut Context<'_>| {
-            let polled = connection.as_mut().poll(cx);
-            told.set(connection.current_max_send_streams().clamp(1, MOST_STREAMS));
-            match polled {
-                Poll::Pending => Poll::Pending,
-                // Its end shows on the requests that were under way, which report it.
-                Poll::Ready(_) => Poll::Ready(()),
-            }
-        })
-        .await;
+    // The limit is the connection's to tell, and may change at any time.
+    let connection = Rc::new(RefCell::new(Some(Box::pin(connection))));
+    let asked = Rc::downgrade(&connection);
+    let most = Box::new(move || {
+        let told = asked.upgrade().and_then(|connection| {
+            connection.try_borrow().ok()?.as_ref().map(|connection| connection.current_max_send_streams())
+        });
+        told.unwrap_or(1).clamp(1, MOST_STREAMS)
     });
+    tokio::task::spawn_local(poll_fn(move |cx| {
+        let mut driven = connection.borrow_mut();
+        let is_pending = driven.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_pending());
+        if is_pending {
+            return Poll::Pending;
+        }
+        // Its end shows on the requests that were under way, which report it.
+        *driven = None;
+        Poll::Ready(())
+    }));
     Ok(Streams { sender, most })
 }
 

@@ -49,7 +49,7 @@ impl Rest {
 
     /// An answer's body under these time-outs. `up` counts what the client sends meanwhile.
     pub(super) fn bind(self, body: Body, deadlines: &Rc<Deadlines>, up: Option<Progress>) -> Body {
-        if matches!(body, Body::Empty) {
+        if matches!(body, Body::Empty | Body::Full(_)) {
             return body;
         }
         let down = Progress::default();

@@ -28,7 +28,7 @@ pub(super) struct Multiplex {
 /// One connection.
 pub(super) struct Wire {
     sender: SendRequest<Body>,
-    most: Rc<Cell<usize>>,
+    most: Box<dyn Fn() -> usize>,
     /// Streams in use.
     pub(super) open: Rc<Cell<usize>>,
     used: Cell<u32>,
@@ -41,7 +41,7 @@ impl Wire {
     }
 
     fn has_room(&self) -> bool {
-        self.open.get() < self.most.get() && !self.sender.is_closed()
+        self.open.get() < (self.most)() && !self.sender.is_closed()
     }
 }
 
@@ -53,7 +53,7 @@ impl Multiplex {
             wires.retain(|wire| !wire.sender.is_closed());
         }
         if let Some(last) = wires.last() {
-            self.allowed.set(last.most.get());
+            self.allowed.set((last.most)());
         }
         let wire = wires.iter().find(|wire| wire.has_room())?;
         wire.used.set(self.now.get());

@@ -11,11 +11,11 @@ use crate::body::{Body, Progress};
 use crate::routing::{Forwarding, Retries};
 use crate::stop::Stop;
 
-use super::Upstream;
 use super::again::{self, Copy};
 use super::attempt::{Failure, Kind, Limits};
 use super::http1::Answer;
 use super::station::Station;
+use super::{Asked, Upstream};
 
 /// An answer, and who gave it.
 pub(super) struct Given {
@@ -41,9 +41,8 @@ impl Upstream {
         &self,
         station: Rc<Station>,
         mut request: Request<Body>,
-        progress: Option<&Progress>,
         special: Option<&Forwarding>,
-        is_handshake: bool,
+        asked: &Asked,
         retries: &mut u8,
     ) -> Result<Given, Stop> {
         let limits = special.map_or(self.usual, |special| Limits {
@@ -52,7 +51,8 @@ impl Upstream {
         });
         let rules = special.and_then(|special| special.retries.as_ref());
         let is_repeatable = rules.is_some() || self.shared.settings.protocol.is_multiplexed();
-        let copy = if is_repeatable && !is_handshake { Copy::of(&request) } else { None };
+        let copy = if is_repeatable && asked.handshake.is_none() { Copy::of(&request) } else { None };
+        let progress = asked.progress.as_ref();
         if copy.is_some() {
             self.budget.pay_in();
         }

@@ -92,21 +92,18 @@ impl Upstream {
                     None => continue,
                 }
             };
-            let seat = match station.endpoint.room.try_seat() {
-                Some(seat) => seat,
-                None => {
-                    // Others may wait in the same way.
-                    drop(opening);
-                    match self.wait_for_room(station, || streams.free()).await? {
-                        Either::Left(wire) => return Ok(wire),
-                        Either::Right(seat) => match streams.begin_opening() {
-                            Some(opening) => return self.open_wire(station, seat, opening, limits).await,
-                            None => continue,
-                        },
-                    }
-                }
+            if let Some(seat) = station.endpoint.room.try_seat() {
+                return self.open_wire(station, seat, opening, limits).await;
+            }
+            // Others may wait in the same way.
+            drop(opening);
+            let seat = match self.wait_for_room(station, || streams.free()).await? {
+                Either::Left(wire) => return Ok(wire),
+                Either::Right(seat) => seat,
             };
-            return self.open_wire(station, seat, opening, limits).await;
+            if let Some(opening) = streams.begin_opening() {
+                return self.open_wire(station, seat, opening, limits).await;
+            }
         }
     }
 

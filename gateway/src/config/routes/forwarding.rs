@@ -33,7 +33,7 @@ pub(super) fn read(
     let forwarding = Forwarding {
         timeouts: timeouts(section),
         retries: section.section("retries", &schema::RETRIES).and_then(|table| retries(&table)),
-        trailers: (grpc || trailers).then(|| Trailers { grpc, ..Trailers::default() }),
+        trailers: (grpc || trailers).then_some(Trailers { grpc }),
     };
     (forwarding != Forwarding::default()).then(|| Box::new(forwarding))
 }
@@ -68,11 +68,12 @@ fn timeouts(route: &Section<'_>) -> Timeouts {
         total: time("total", REST_BOUNDS),
         streams: table.flag("streams", false),
     };
-    if timeouts.streams && !table.has("idle") && !table.has("total") {
-        if let Some(value) = table.value("streams") {
-            let message = "there is no time-out that could hold for streams";
-            table.report().problem(&value.place(), message, "add `idle` or `total`, or remove it");
-        }
+    if let Some(value) = table.value("streams").filter(|_| timeouts.streams)
+        && !table.has("idle")
+        && !table.has("total")
+    {
+        let message = "there is no time-out that could hold for streams";
+        table.report().problem(&value.place(), message, "add `idle` or `total`, or remove it");
     }
     timeouts
 }
@@ -109,7 +110,7 @@ fn retries(table: &Section<'_>) -> Option<Retries> {
 }
 
 fn unknown(table: &Section<'_>, text: &Text<'_>) {
-    let help = suggest::help(text.value, CAUSES.into_iter(), "");
+    let help = suggest::help(text.value, CAUSES, "");
     let message = format!("\"{}\" is nothing to retry after", text.value.escape_debug());
     table.report().problem(&text.place, message, help);
 }

@@ -8,6 +8,8 @@ use crate::config::raw::Section;
 use crate::config::{check, schema};
 use crate::upstream::{Check, Ejection, Queue};
 
+use super::Told;
+
 const QUEUE: Queue = Queue { length: 100, wait: Duration::from_secs(1) };
 const WAIT_BOUNDS: [Duration; 2] = [Duration::from_millis(100), Duration::from_mins(1)];
 
@@ -40,50 +42,49 @@ pub(super) fn queue(upstream: &Section<'_>) -> Option<Queue> {
     Some(Queue { length: length?, wait: wait? })
 }
 
-/// Reads `eject`; nothing inside where failures never leave a server out.
-pub(super) fn eject(upstream: &Section<'_>) -> Option<Option<Ejection>> {
+/// Reads `eject`; nothing where failures never leave a server out.
+pub(super) fn eject(upstream: &Section<'_>) -> Result<Option<Ejection>, Told> {
     let Some(value) = upstream.value("eject") else {
-        return Some(Some(EJECTION));
+        return Ok(Some(EJECTION));
     };
     if value.get().as_bool() == Some(false) {
-        return Some(None);
+        return Ok(None);
     }
-    let table = value.section(&schema::EJECT)?;
+    let table = value.section(&schema::EJECT).ok_or(Told)?;
     let failures = check::number(&table, "failures", EJECTION.failures, 1..=1_000);
     let time = check::time(&table, "time", EJECTION.time, EJECTION_BOUNDS);
     let longest = check::time(&table, "longest", EJECTION.longest, EJECTION_BOUNDS);
     let server_errors = table.flag("server_errors", EJECTION.server_errors);
-    let (time, longest) = (time?, longest?);
+    let (Some(failures), Some(time), Some(longest)) = (failures, time, longest) else {
+        return Err(Told);
+    };
     if longest < time {
-        let place = table.value("longest").or_else(|| table.value("time"))?.place();
-        table.report().problem(
-            &place,
-            "`longest` is shorter than `time`",
-            "write a longer one, or a shorter `time`",
-        );
-        return None;
+        let value = table.value("longest").or_else(|| table.value("time"));
+        let place = value.map_or_else(|| table.place().clone(), |value| value.place());
+        let help = "write a longer one, or a shorter `time`";
+        table.report().problem(&place, "`longest` is shorter than `time`", help);
+        return Err(Told);
     }
-    Some(Some(Ejection { failures: failures?, time, longest, server_errors }))
+    Ok(Some(Ejection { failures, time, longest, server_errors }))
 }
 
-/// Reads `health`; nothing inside where servers are not asked.
-pub(super) fn check(upstream: &Section<'_>) -> Option<Option<Check>> {
-    if !upstream.has("health") {
-        return Some(None);
-    }
-    let table = upstream.section("health", &schema::HEALTH)?;
-    let path = path(&table);
-    let interval = check::time(&table, "interval", INTERVAL, INTERVAL_BOUNDS);
-    let timeout = check::time(&table, "timeout", TIMEOUT, TIMEOUT_BOUNDS);
-    let healthy = check::number(&table, "healthy", 2, 1..=100);
-    let unhealthy = check::number(&table, "unhealthy", 3, 1..=100);
-    Some(Some(Check {
-        path: path?,
-        interval: interval?,
-        timeout: timeout?,
-        healthy: healthy?,
-        unhealthy: unhealthy?,
-    }))
+/// Reads `health`; nothing where servers are not asked.
+pub(super) fn check(upstream: &Section<'_>) -> Result<Option<Check>, Told> {
+    super::optional(upstream, "health", |key| {
+        let table = upstream.section(key, &schema::HEALTH)?;
+        let path = path(&table);
+        let interval = check::time(&table, "interval", INTERVAL, INTERVAL_BOUNDS);
+        let timeout = check::time(&table, "timeout", TIMEOUT, TIMEOUT_BOUNDS);
+        let healthy = check::number(&table, "healthy", 2, 1..=100);
+        let unhealthy = check::number(&table, "unhealthy", 3, 1..=100);
+        Some(Check {
+            path: path?,
+            interval: interval?,
+            timeout: timeout?,
+            healthy: healthy?,
+            unhealthy: unhealthy?,
+        })
+    })
 }
 
 fn path(table: &Section<'_>) -> Option<PathAndQuery> {

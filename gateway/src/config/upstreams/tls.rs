@@ -11,6 +11,8 @@ use crate::config::schema;
 use crate::config::secrets::{self, Surroundings, Wanted};
 use crate::upstream::tls::{Authorities, Identity, PemError, Tls};
 
+use super::Told;
+
 /// Longer files are the wrong ones: some machines' whole lists of authorities are half as long.
 const LONGEST: u64 = 1024 * 1024;
 const KEY: Wanted = Wanted {
@@ -36,7 +38,9 @@ pub(super) fn read(
     let authorities = super::optional(section, "ca", |key| authorities(section, key, around));
     let (identity, secret_file) = identity(section, around);
     let server_name = super::optional(section, "server_name", |key| server_name(section, key));
-    let complete = || Some(Tls { authorities: authorities?, identity: identity?, server_name: server_name? });
+    let complete = || {
+        Some(Tls { authorities: authorities.ok()?, identity: identity.ok()?, server_name: server_name.ok()? })
+    };
     (complete(), secret_file)
 }
 
@@ -50,7 +54,10 @@ fn authorities(section: &Section<'_>, key: &'static str, around: &Surroundings<'
 }
 
 /// A certificate and its key, which come together.
-fn identity(section: &Section<'_>, around: &Surroundings<'_>) -> (Option<Option<Identity>>, Option<PathBuf>) {
+fn identity(
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+) -> (Result<Option<Identity>, Told>, Option<PathBuf>) {
     let report = section.report();
     let (certificate, key) = (section.value("client_certificate"), section.value("client_key"));
     // Each is looked at by itself first, so that all problems are told at once.
@@ -60,7 +67,7 @@ fn identity(section: &Section<'_>, around: &Surroundings<'_>) -> (Option<Option<
     });
     let secret = key.as_ref().map(|value| secrets::read(value, &KEY, report, around));
     let (chain, place, secret) = match (chain, secret, &key) {
-        (None, None, _) => return (Some(None), None),
+        (None, None, _) => return (Ok(None), None),
         (Some(Some((chain, place))), Some(Some(secret)), Some(key)) => (chain, (place, key.place()), secret),
         (Some(Some(_)), None, _) | (None, Some(Some(_)), _) => {
             let alone = certificate.or(key).map(|value| value.place());
@@ -71,9 +78,9 @@ fn identity(section: &Section<'_>, around: &Surroundings<'_>) -> (Option<Option<
                 "a certificate and its key come together",
                 help,
             );
-            return (None, None);
+            return (Err(Told), None);
         }
-        _ => return (None, None),
+        _ => return (Err(Told), None),
     };
     let identity = Identity::parse(&chain, secret.secret.expose().as_bytes());
     let identity = identity.map_err(|error| {
@@ -81,7 +88,7 @@ fn identity(section: &Section<'_>, around: &Surroundings<'_>) -> (Option<Option<
         let help = "write the PEM file with the certificate of `client_key`, then its chain";
         report.problem(place, error.to_string(), help);
     });
-    (identity.ok().map(Some), secret.file)
+    (identity.map(Some).map_err(|()| Told), secret.file)
 }
 
 fn server_name(section: &Section<'_>, key: &'static str) -> Option<ServerName<'static>> {

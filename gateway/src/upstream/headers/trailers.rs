@@ -60,8 +60,8 @@ fn is_too_late(name: &str) -> bool {
     TOO_LATE.binary_search(&name).is_ok() || name.starts_with("sec-")
 }
 
-fn may_go_up(name: &HeaderName, kept_out: &[HeaderName]) -> bool {
-    !is_too_late(name.as_str()) && !is_dropped(name.as_str()) && !kept_out.contains(name)
+fn may_go_up(name: &HeaderName) -> bool {
+    !is_too_late(name.as_str()) && !is_dropped(name.as_str())
 }
 
 fn may_come_down(name: &HeaderName) -> bool {
@@ -76,9 +76,9 @@ fn keep(trailers: &mut HeaderMap, may_pass: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-/// Removes from a client's trailers what must not reach an upstream.
-pub fn filter_towards_upstream(trailers: &mut HeaderMap, kept_out: &[HeaderName]) {
-    keep(trailers, |name| may_go_up(name, kept_out));
+/// Removes from a client's trailers what must not reach an upstream on any route.
+pub fn filter_towards_upstream(trailers: &mut HeaderMap) {
+    keep(trailers, may_go_up);
 }
 
 /// Removes from an upstream's trailers what must not reach a client.
@@ -87,8 +87,8 @@ pub fn filter_towards_client(trailers: &mut HeaderMap) {
 }
 
 /// The trailers that a client announces and may send, as the upstream is told of them.
-pub fn announced_by_client(headers: &HeaderMap, kept_out: &[HeaderName]) -> Option<HeaderValue> {
-    announced(headers, |name| may_go_up(name, kept_out))
+pub fn announced_by_client(headers: &HeaderMap) -> Option<HeaderValue> {
+    announced(headers, may_go_up)
 }
 
 /// The trailers that an upstream announces and may send, as the client is told of them; for gRPC also those that every
@@ -127,20 +127,18 @@ mod tests {
 
     #[test]
     fn nothing_that_headers_are_judged_by_goes_up_as_a_trailer() {
-        let kept_out = [HeaderName::from_static("x-role")];
         let mut trailers = map(&[
             "authorization",
             "cookie",
             "x-forwarded-user",
             "x_forwarded_user",
             "content-length",
-            "x-role",
             "x-request-id",
             "sec-fetch-site",
             "host",
             "checksum",
         ]);
-        filter_towards_upstream(&mut trailers, &kept_out);
+        filter_towards_upstream(&mut trailers);
         assert_eq!(trailers, map(&["checksum"]));
     }
 
@@ -163,7 +161,7 @@ mod tests {
     fn only_what_may_pass_is_announced() {
         let mut headers = HeaderMap::new();
         headers.insert(TRAILER, HeaderValue::from_static("Checksum, Set-Cookie,  X-Forwarded-User ,b d"));
-        assert_eq!(announced_by_client(&headers, &[]), Some(HeaderValue::from_static("checksum")));
+        assert_eq!(announced_by_client(&headers), Some(HeaderValue::from_static("checksum")));
         let down = announced_by_upstream(&headers, false).expect("some pass");
         assert_eq!(down, "checksum, x-forwarded-user");
         assert_eq!(announced_by_upstream(&HeaderMap::new(), true).as_ref(), Some(&OF_GRPC));
