@@ -85,7 +85,7 @@ impl Filler {
 
     fn begin(&mut self) -> anyhow::Result<SessionId> {
         self.made += 1;
-        self.runtime.block_on(person::begin(self.running.live(), self.made))
+        self.runtime.block_on(person::begin(&self.running.live(), self.made))
     }
 
     /// Cookies of sessions from all over the last filling.
