@@ -225,3 +225,63 @@ fn ten_thousand_routes_of_one_path_are_refused_without_comparing_each_with_each(
         RouteTable::build((0..10_000).map(|_| route("/a", &[])).collect()).expect_err("they overlap");
     assert_eq!(overlaps.len(), 9_999, "each is told of one other");
 }
+
+/// The rules once more, by looking at every route: what the tree must find, however it does.
+fn by_the_rules<'r>(routes: &'r [Arc<Route>], site: usize, path: &str) -> Option<Vec<&'r Arc<Route>>> {
+    let site = SiteId::at(site).expect("few");
+    let read = without_parameters(path).into_owned();
+    let read = read.strip_suffix('/').unwrap_or(&read);
+    let is_here = |route: &Route| route.sites.is_empty() || route.sites.iter().any(|own| own == site);
+    let own_path = |route: &Route| route.path.path().trim_end_matches('/').to_owned();
+    let is_exact = |route: &Route| matches!(route.path, Pattern::Exact(_));
+    let lower = read.to_ascii_lowercase();
+    let near = |route: &Route| match own_path(route).to_ascii_lowercase() {
+        own if is_exact(route) => (own == lower).then_some(usize::MAX),
+        own => lower
+            .strip_prefix(&own)
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .map(|_| own.len()),
+    };
+    let here = || routes.iter().filter(|route| is_here(route));
+    let nearest = here().filter_map(|route| near(route)).max()?;
+    let spelt = |route: &&Arc<Route>| match &route.path {
+        Pattern::Exact(own) => own == path,
+        Pattern::Prefix(_) => read.starts_with(&own_path(route)),
+    };
+    let best: Vec<_> = here().filter(|route| near(route) == Some(nearest)).filter(spelt).collect();
+    let named: Vec<_> = best.iter().copied().filter(|route| !route.sites.is_empty()).collect();
+    Some(if named.is_empty() { best } else { named }).filter(|best| !best.is_empty())
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_tree_finds_what_the_rules_say(
+        paths in proptest::collection::vec(("(/[aAb]){0,3}", 0..3_usize, proptest::bool::ANY, 0..2_usize), 1..12),
+        asked in "(/[aAb](;x)?){0,4}/?",
+        site in 0..3_usize,
+    ) {
+        let routes = paths.into_iter().map(|(path, place, is_exact, method)| {
+            let path = if path.is_empty() { "/".to_owned() } else { path };
+            let route = plain(&path, &[["GET", "POST"][method]]);
+            let sites = (place > 0).then(|| SiteId::at(place).expect("few")).into_iter().collect();
+            let pattern = if is_exact { Pattern::Exact(path) } else { Pattern::Prefix(path) };
+            Arc::new(Route { path: pattern, sites, ..route })
+        });
+        // What overlaps is refused before it comes to this.
+        let mut routes: Vec<_> = routes.collect();
+        let mut seen = std::collections::HashSet::new();
+        routes.retain(|route| seen.insert((route.path.clone(), route.sites, route.methods.to_string())));
+        let table = RouteTable::build(routes.clone()).expect("no overlap");
+        let asked = if asked.is_empty() { "/" } else { &asked };
+        for method in [Method::GET, Method::POST] {
+            let found = table.find(SiteId::at(site).expect("few"), asked, &method);
+            match by_the_rules(&routes, site, asked) {
+                None => proptest::prop_assert_eq!(found.err().map(|stop| stop.reason()), Some(Reason::NoRoute)),
+                Some(best) => {
+                    let wanted = best.into_iter().find(|route| route.methods.contains(&method));
+                    proptest::prop_assert_eq!(found.ok().map(Arc::as_ptr), wanted.map(Arc::as_ptr));
+                }
+            }
+        }
+    }
+}
