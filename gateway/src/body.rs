@@ -106,7 +106,9 @@ impl http_body::Body for Body {
                 }
                 Poll::Ready(frame)
             }
-            Self::Upstream(upstream) => Poll::Ready(without_trailers(ready!(upstream.as_mut().poll_frame(cx)))),
+            Self::Upstream(upstream) => {
+                Poll::Ready(without_trailers(ready!(upstream.as_mut().poll_frame(cx))))
+            }
             Self::File(file) => Pin::new(file).poll_frame(cx),
             Self::Guarded(guarded) => guarded.poll_frame(cx),
         }

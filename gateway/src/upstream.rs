@@ -94,7 +94,16 @@ impl Upstream {
             .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
             .collect();
         let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
-        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil, scratch: Scratch::default() }
+        Self {
+            settings,
+            servers,
+            next: Cell::new(0),
+            forwarded,
+            tls,
+            deadlines,
+            vigil,
+            scratch: Scratch::default(),
+        }
     }
 
     /// Whether it would be the same if it were made anew from these.

@@ -118,7 +118,10 @@ allow = "anyone"
     );
     if case == Case::Routes {
         for number in 0..MANY {
-            write!(config, "[[routes]]\npath = \"/api/service-{number}/v1\"\nupstream = \"service\"\nallow = \"signed-in\"\n")?;
+            write!(
+                config,
+                "[[routes]]\npath = \"/api/service-{number}/v1\"\nupstream = \"service\"\nallow = \"signed-in\"\n"
+            )?;
         }
     }
     let path = folder.join("gateway.toml");
@@ -181,7 +184,9 @@ impl Client {
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     length.is_some_and(|length: usize| body.len() >= length)
 }
 

@@ -92,7 +92,8 @@ impl Filler {
     fn sample(&self, count: usize, file: &str) -> anyhow::Result<Value> {
         let step = (self.ids.len() / count).max(1);
         let cookies = self.ids.iter().step_by(step).take(count);
-        let lines: Vec<String> = cookies.map(|id| format!("{}={}", person::COOKIE, id.reveal().expose())).collect();
+        let lines: Vec<String> =
+            cookies.map(|id| format!("{}={}", person::COOKIE, id.reveal().expose())).collect();
         fs::write(file, lines.join("\n"))?;
         Ok(json!({ "cookies": lines.len() }))
     }

@@ -36,10 +36,7 @@ pub const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
 
 /// Connects, to speak HTTP/1.1.
-pub(super) async fn connect(
-    server: &Server,
-    tls: Option<&TlsConnector>,
-) -> Result<Connection, ConnectError> {
+pub(super) async fn connect(server: &Server, tls: Option<&TlsConnector>) -> Result<Connection, ConnectError> {
     let tcp = if is_loopback_name(&server.host) {
         // Tokens may travel there by plain http, so no name server has a say in where it is.
         let both: [SocketAddr; 2] =

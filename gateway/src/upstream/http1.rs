@@ -131,8 +131,7 @@ impl Connection {
         lease: L,
     ) -> Result<Answer, Failure> {
         let connection = Some(self);
-        let mut exchange =
-            Exchange { connection, upload: None, unsent: None, head: Vec::new(), interim: 0 };
+        let mut exchange = Exchange { connection, upload: None, unsent: None, head: Vec::new(), interim: 0 };
         poll_fn(|cx| Poll::Ready(exchange.begin(request, scratch, cx))).await?;
         let mut headers = std::mem::take(request.headers_mut());
         headers.clear();
@@ -205,7 +204,9 @@ impl Exchange {
     }
 
     fn drive_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        let (Some(upload), Some(connection)) = (&mut self.upload, &mut self.connection) else { return Ok(()) };
+        let (Some(upload), Some(connection)) = (&mut self.upload, &mut self.connection) else {
+            return Ok(());
+        };
         match upload.poll(&mut connection.stream, cx) {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
@@ -245,7 +246,8 @@ impl Exchange {
         asked: &mut Asked<'_, L>,
     ) -> Result<Option<Answer>, Failure> {
         loop {
-            let Some(head) = head::read(bytes, asked.method, &mut asked.headers).map_err(Failure::Server)? else {
+            let Some(head) = head::read(bytes, asked.method, &mut asked.headers).map_err(Failure::Server)?
+            else {
                 self.head.extend_from_slice(bytes);
                 return Ok(None);
             };

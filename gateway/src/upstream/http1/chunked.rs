@@ -172,7 +172,9 @@ mod tests {
         loop {
             match chunked.next(&mut bytes)? {
                 Piece::Data(piece) => data.extend_from_slice(&piece),
-                Piece::End(trailers) => return Ok((data, trailers, bytes.len() + arriving.flatten().count())),
+                Piece::End(trailers) => {
+                    return Ok((data, trailers, bytes.len() + arriving.flatten().count()));
+                }
                 Piece::Unknown => match arriving.next() {
                     Some(piece) => bytes.extend_from_slice(piece),
                     None => return Err(Broken::Truncated),

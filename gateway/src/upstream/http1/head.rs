@@ -71,11 +71,7 @@ pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 
 /// Reads an answer's head from the beginning of `bytes`; nothing while it is not whole. `headers` is an empty map whose
 /// memory is used again.
-pub(super) fn read(
-    bytes: &[u8],
-    method: &Method,
-    headers: &mut HeaderMap,
-) -> Result<Option<Head>, Broken> {
+pub(super) fn read(bytes: &[u8], method: &Method, headers: &mut HeaderMap) -> Result<Option<Head>, Broken> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default()
@@ -160,7 +156,9 @@ fn number(digits: &[u8]) -> Option<u64> {
     if !all_digits {
         return None;
     }
-    digits.iter().try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+    digits
+        .iter()
+        .try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
 /// Whether a head, of which `known` bytes were there before, is whole: looked for where it can have become so.

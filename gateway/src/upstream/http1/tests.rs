@@ -133,11 +133,7 @@ async fn every_way_to_end_a_body_is_understood_however_it_arrives() {
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"", true),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", true),
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b"", true),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-            b"hello",
-            true,
-        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello", true),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n|hel\r\n2|\r\nlo\r\n0\r\n|\r\n",
             b"hello",
@@ -258,7 +254,10 @@ async fn a_large_body_goes_up_whole_while_the_answer_comes_down() {
         while !head.ends_with(b"\r\n\r\n") {
             head.push(read.read_u8().await.expect("a head"));
         }
-        write.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes()).await.expect("read");
+        write
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes())
+            .await
+            .expect("read");
         tokio::io::copy(&mut read.take(size), &mut write).await.expect("read");
     });
     let (scratch, pool) = (Scratch::default(), Pool::default());
