@@ -33,6 +33,10 @@ pub struct Record<'live> {
     pub session: Option<SessionKey>,
     /// Why it ended early, if it did.
     pub reason: Option<Reason>,
+    /// Whether its route speaks gRPC.
+    pub is_grpc: bool,
+    /// How often it was sent to an upstream once more.
+    pub retries: u8,
     /// The cookie that gives the browser a new identifier of its session.
     pub new_session: Option<HeaderValue>,
     /// Whether its session cookie opens nothing, so that the answer clears it.
@@ -73,6 +77,8 @@ impl<'live> Record<'live> {
             route: None,
             session: None,
             reason: None,
+            is_grpc: false,
+            retries: 0,
             new_session: None,
             clear_session: false,
             clear_login: None,
@@ -117,6 +123,9 @@ impl<'live> Record<'live> {
         if let Some(reason) = self.reason {
             let _ = write!(out, r#","reason":"{}""#, reason.as_str());
         }
+        if self.retries > 0 {
+            let _ = write!(out, r#","retries":{}"#, self.retries);
+        }
         out.push_str("}\n");
     }
 
@@ -126,6 +135,9 @@ impl<'live> Record<'live> {
         let _ = write!(out, "  {:.1} ms", duration.as_secs_f64() * 1_000.0);
         if let Some(reason) = self.reason {
             let _ = write!(out, "  {}", reason.as_str());
+        }
+        if self.retries > 0 {
+            let _ = write!(out, "  retries: {}", self.retries);
         }
         let _ = writeln!(out, "  [{}]", self.request_id.as_str());
     }

@@ -1,9 +1,8 @@
 //! What flows through the gateway: one body type for both directions, so that nothing on the hot path is boxed.
-//! It also carries the upstream connection, because that is free again when the body has ended, and the tunnel that a
-//! connection becomes instead of carrying a body.
+//! It also carries the tunnel that a connection becomes instead of carrying a body.
 
 mod guarded;
-pub mod pooled;
+mod tended;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -17,7 +16,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
 use guarded::Guarded;
-use pooled::Pooled;
+use tended::{Source, Tended};
+
+pub use guarded::BrokenOff;
+pub use tended::TrailerFilter;
 
 /// A request or response body.
 #[derive(Default)]
@@ -29,25 +31,48 @@ pub enum Body {
     Full(Bytes),
     /// Streamed from the client as it arrives, counted for whoever waits for an answer.
     Client(Incoming, Option<Progress>),
-    /// Streamed from an upstream as it arrives; the connection goes back when the body has ended.
-    Upstream(Incoming, Option<Pooled>),
+    /// Streamed from an upstream as it arrives. Boxed: each protocol has its own, and what is short is [`Body::Full`].
+    Upstream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>),
+    /// Streamed from either side with its trailers. Boxed: few routes want them.
+    Tended(Box<Tended>),
     /// A static file. Boxed: the type comes from a library, and files are not the hot path.
     File(UnsyncBoxBody<Bytes, BodyError>),
-    /// Another body, broken off when something is over. Boxed: only event streams are guarded.
+    /// Another body, broken off when something is over. Boxed: only event streams and routes with time-outs are guarded.
     Guarded(Box<Guarded>),
     /// None: the connection becomes a tunnel once the head is out, and this is the tunnel's work. Whoever drives the
     /// connection takes it and does it.
     Tunnel(LocalBoxFuture<'static, ()>),
 }
 
-/// How many frames of a request body have gone upstream: tells a slow upload from a silent upstream.
+/// How many frames of a body, or of both, have passed: tells what is slow from what is silent.
 #[derive(Clone, Default)]
-pub struct Progress(Rc<Cell<u64>>);
+pub struct Progress(Rc<Passed>);
+
+#[derive(Default)]
+struct Passed {
+    frames: Cell<u64>,
+    is_over: Cell<bool>,
+}
 
 impl Progress {
+    /// One more.
+    pub fn note(&self) {
+        self.0.frames.set(self.0.frames.get() + 1);
+    }
+
+    /// There will be no more.
+    fn end(&self) {
+        self.0.is_over.set(true);
+    }
+
+    /// Whether the whole body has passed.
+    pub fn is_over(&self) -> bool {
+        self.0.is_over.get()
+    }
+
     /// The count so far.
     pub fn count(&self) -> u64 {
-        self.0.get()
+        self.0.frames.get()
     }
 }
 
@@ -60,19 +85,21 @@ impl Body {
         if incoming.is_end_stream() { Self::Empty } else { Self::Client(incoming, None) }
     }
 
-    /// An upstream's body; without one the connection goes back at once.
-    pub fn from_upstream(incoming: Incoming, pooled: Pooled) -> Self {
-        if incoming.is_end_stream() {
-            pooled.give_back();
-            return Self::Empty;
-        }
-        Self::Upstream(incoming, Some(pooled))
+    /// The same body, whose trailers pass. Nothing else for a body that did not come from outside.
+    #[must_use]
+    pub fn with_trailers(self, filter: TrailerFilter) -> Self {
+        let (source, progress) = match self {
+            Self::Client(incoming, progress) => (Source::Client(incoming), progress),
+            Self::Upstream(upstream) => (Source::Upstream(upstream), None),
+            other => return other,
+        };
+        Self::Tended(Box::new(Tended::new(source, progress, filter)))
     }
 
-    /// This body, broken off with an error as soon as `over` is done.
+    /// This body, broken off with an error as soon as `over` is done. Its frames are counted where somebody wants that.
     #[must_use]
-    pub fn until(self, over: LocalBoxFuture<'static, ()>) -> Self {
-        Self::Guarded(Box::new(Guarded::new(self, over)))
+    pub fn until(self, over: LocalBoxFuture<'static, BrokenOff>, count: Option<Progress>) -> Self {
+        Self::Guarded(Box::new(Guarded::new(self, over, count)))
     }
 
     /// The tunnel's work, if the connection becomes one.
@@ -88,8 +115,10 @@ impl Body {
 
     /// Has a client's body counted. Nothing for a body that is not one.
     pub fn watch(&mut self) -> Option<Progress> {
-        let Self::Client(_, progress) = self else {
-            return None;
+        let progress = match self {
+            Self::Client(_, progress) => progress,
+            Self::Tended(tended) => tended.progress(),
+            _ => return None,
         };
         Some(progress.insert(Progress::default()).clone())
     }
@@ -112,22 +141,19 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Client(incoming, progress) => {
-                let frame = ready!(poll_data(incoming, cx));
+                let frame = without_trailers(ready!(Pin::new(&mut *incoming).poll_frame(cx)));
                 if let Some(progress) = progress {
-                    progress.0.set(progress.0.get() + 1);
+                    progress.note();
+                    if frame.is_none() || incoming.is_end_stream() {
+                        progress.end();
+                    }
                 }
                 Poll::Ready(frame)
             }
-            Self::Upstream(incoming, pooled) => {
-                let frame = ready!(poll_data(incoming, cx));
-                // A body that ended well leaves a connection others can use; one that broke does not.
-                match &frame {
-                    None => give_back(pooled),
-                    Some(Ok(_)) if incoming.is_end_stream() => give_back(pooled),
-                    Some(_) => {}
-                }
-                Poll::Ready(frame)
+            Self::Upstream(upstream) => {
+                Poll::Ready(without_trailers(ready!(upstream.as_mut().poll_frame(cx))))
             }
+            Self::Tended(tended) => tended.poll_frame(cx),
             Self::File(file) => Pin::new(file).poll_frame(cx),
             Self::Guarded(guarded) => guarded.poll_frame(cx),
         }
@@ -137,7 +163,9 @@ impl http_body::Body for Body {
         match self {
             Self::Empty | Self::Tunnel(_) => true,
             Self::Full(_) => false,
-            Self::Client(incoming, _) | Self::Upstream(incoming, _) => incoming.is_end_stream(),
+            Self::Client(incoming, _) => incoming.is_end_stream(),
+            Self::Upstream(upstream) => upstream.is_end_stream(),
+            Self::Tended(tended) => tended.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
             Self::Guarded(guarded) => guarded.body().is_end_stream(),
         }
@@ -147,25 +175,24 @@ impl http_body::Body for Body {
         match self {
             Self::Empty | Self::Tunnel(_) => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Client(incoming, _) | Self::Upstream(incoming, _) => incoming.size_hint(),
+            Self::Client(incoming, _) => incoming.size_hint(),
+            Self::Upstream(upstream) => upstream.size_hint(),
+            Self::Tended(tended) => tended.size_hint(),
             Self::File(file) => file.size_hint(),
             Self::Guarded(guarded) => guarded.body().size_hint(),
         }
     }
 }
 
-/// The next data frame. Trailers end the body: they are dropped both ways (requirement HD-11).
-fn poll_data(incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-    match ready!(Pin::new(incoming).poll_frame(cx)) {
-        Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
-        Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
-        Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
-        None => Poll::Ready(None),
-    }
-}
-
-fn give_back(pooled: &mut Option<Pooled>) {
-    if let Some(pooled) = pooled.take() {
-        pooled.give_back();
+/// Trailers end the body: they are dropped both ways (requirement HD-11).
+fn without_trailers<E>(frame: Option<Result<Frame<Bytes>, E>>) -> Option<Result<Frame<Bytes>, BodyError>>
+where
+    BodyError: From<E>,
+{
+    match frame {
+        Some(Ok(frame)) if frame.is_trailers() => None,
+        Some(Ok(frame)) => Some(Ok(frame)),
+        Some(Err(error)) => Some(Err(error.into())),
+        None => None,
     }
 }

@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::finding::{Finding, Observer, Report};
 use crate::oidc;
-use crate::upstream::connect::tls_connector;
+use crate::upstream::Protocol;
+use crate::upstream::tls::Tls;
 
 pub use print::{Format, Printer};
 
@@ -64,7 +65,7 @@ async fn look_at(config: Config, clock: &Clock, report: &mut Report<'_>) {
         report.add(Finding::warning("configuration", "the file", what, repair));
     }
     files::examine(&config, report);
-    let tls = tls_connector();
+    let tls = Tls::default().connector(Protocol::Http1);
     let are_several = config.providers.len() > 1;
     for provider in config.providers {
         let name = Arc::clone(&provider.name);
@@ -72,7 +73,7 @@ async fn look_at(config: Config, clock: &Clock, report: &mut Report<'_>) {
         oidc::doctor::examine(provider, &config.tokens, clock, &tls, report).await;
     }
     report.about(None);
-    upstreams::examine(&config.upstreams, &tls, report).await;
+    upstreams::examine(&config.upstreams, report).await;
     store::examine(&config.session, report).await;
 }
 

@@ -141,5 +141,6 @@ fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) ->
         websocket: false,
         provider: None,
         client_certificate: None,
+        forwarding: None,
     })
 }

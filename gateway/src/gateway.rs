@@ -68,7 +68,8 @@ async fn answer<'live>(
             Target::Upstream(index) => {
                 let upstream = &generation.upstreams[index];
                 let (peer, cookies) = (record.client, &live.cookies);
-                upstream.forward(inbound, permit, authorization, peer, cookies, &live.origin).await
+                let (origin, retries) = (&live.origin, &mut record.retries);
+                upstream.forward(inbound, permit, authorization, peer, cookies, origin, retries).await
             }
             Target::Files(index) => live.files[index].serve(FileRequest::of(&inbound)).await,
             Target::Endpoint(endpoint) => {
@@ -92,6 +93,7 @@ async fn judge<'live>(
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
     let route = live.routes.find(inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
+    record.is_grpc = route.is_grpc();
     policy::certificate(route, record.client)?;
     let mut caller = if route.is_for_the_provider() {
         Ok(Caller::Anonymous { stale_cookie: false })

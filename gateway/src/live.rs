@@ -22,7 +22,7 @@ use crate::session::store::Store;
 use crate::session::{SessionId, SessionKey, TokenSpec};
 use crate::stop::causes;
 use crate::tokens::Tokens;
-use crate::upstream::{self, Forwarded};
+use crate::upstream::{Forwarded, Shared};
 
 pub use worker::{Generation, Worker};
 
@@ -44,7 +44,7 @@ pub struct Live {
     /// Folders of static files, as `Target::Files` counts them.
     pub files: Vec<Files>,
     /// The services behind the gateway, as `Target::Upstream` counts them. Each worker has connections of its own.
-    pub upstreams: Vec<Arc<upstream::Settings>>,
+    pub upstreams: Vec<Arc<Shared>>,
     /// What they are told of the public address.
     pub forwarded: Forwarded,
     /// What is counted.

@@ -132,6 +132,12 @@ impl Metrics {
         call.seconds.observe(took.as_secs_f64());
     }
 
+    /// Which certificates are in use: those in the files or older ones, and when the first of them ends.
+    pub fn certificates(&self, are_up_to_date: bool, first_expiry: Option<Timestamp>) {
+        self.certificates_up_to_date.set(are_up_to_date.into());
+        self.certificate_expiry.set(first_expiry.map_or(0, |moment| moment.0));
+    }
+
     /// Another configuration runs: the so-and-so-many-th of this process, since `at`.
     pub fn configuration_adopted(&self, generation: u64, at: Timestamp) {
         self.configuration.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
@@ -142,12 +148,6 @@ impl Metrics {
     /// There is a newer configuration that does not run.
     pub fn configuration_refused(&self) {
         self.configuration.is_latest.set(0);
-    }
-
-    /// Which certificates are in use: those in the files or older ones, and when the first of them ends.
-    pub fn certificates(&self, are_up_to_date: bool, first_expiry: Option<Timestamp>) {
-        self.certificates_up_to_date.set(are_up_to_date.into());
-        self.certificate_expiry.set(first_expiry.map_or(0, |moment| moment.0));
     }
 
     /// The gauges of the store that is called `name`.

@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::caller::Caller;
 use crate::intake::{Inbound, Peer};
-use crate::routing::{Csrf, Route, Target};
+use crate::routing::{Csrf, Forwarding, Route, Target};
 use crate::session::return_to::ReturnTo;
 use crate::session::{TokenFor, TokenKind};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
@@ -43,6 +43,11 @@ impl Permit<'_> {
     /// Whether the route lets a WebSocket be opened.
     pub fn takes_websockets(&self) -> bool {
         self.route.websocket
+    }
+
+    /// How the route forwards, where it differs from most.
+    pub fn forwarding(&self) -> Option<&Forwarding> {
+        self.route.forwarding.as_deref()
     }
 
     /// The access token to attach, on a route that has one. The gateway's own only where the route says so: never
@@ -129,6 +134,7 @@ mod tests {
             websocket: false,
             provider: None,
             client_certificate: None,
+            forwarding: None,
         }
     }
 

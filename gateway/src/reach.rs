@@ -91,6 +91,17 @@ pub async fn reach(
     tls: Option<&TlsConnector>,
     localhost: Localhost,
 ) -> Result<Reached, Unreachable> {
+    reach_as(host, port, tls, localhost, None).await
+}
+
+/// As [`reach`], where the certificate may be for another name than the host's.
+pub async fn reach_as(
+    host: &str,
+    port: u16,
+    tls: Option<&TlsConnector>,
+    localhost: Localhost,
+    name: Option<ServerName<'static>>,
+) -> Result<Reached, Unreachable> {
     let shown = format!("{host}:{port}");
     let slow = |_| Unreachable::Slow(shown.clone());
     let addresses = timeout(LIMIT, addresses(host, port, localhost)).await.map_err(slow)??;
@@ -99,7 +110,10 @@ pub async fn reach(
         return Ok(Reached { address, tls: false });
     };
     let failed = |error| Unreachable::Tls(host.to_owned(), error);
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(io::Error::other(error)))?;
+    let name = match name {
+        Some(name) => name,
+        None => ServerName::try_from(host.to_owned()).map_err(|error| failed(io::Error::other(error)))?,
+    };
     timeout(LIMIT, tls.connect(name, stream)).await.map_err(slow)?.map_err(failed)?;
     Ok(Reached { address, tls: true })
 }

@@ -1,6 +1,7 @@
 //! From a stop to the answer, in one exhaustive match, and the last hand on every answer that leaves.
 //! What strangers read is fixed text and a request id; the cause goes to the log, once, from here.
 
+mod grpc;
 mod words;
 
 use http::header::{
@@ -50,6 +51,8 @@ pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record<'_>) -> Response
     }
     let status = status(stop);
     let mut response = match reader {
+        // Its clients read no other form of answer.
+        _ if record.is_grpc => grpc::answer(stop, status, record),
         Reader::Person => page(stop, status, record),
         Reader::Program => problem(stop, status, record),
     };
@@ -141,7 +144,7 @@ fn status(stop: &Stop) -> StatusCode {
         Reason::BadExpect => StatusCode::EXPECTATION_FAILED,
         Reason::UnknownHost | Reason::OtherServer => StatusCode::MISDIRECTED_REQUEST,
         Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Reason::Busy | Reason::ProviderUnavailable | Reason::StoreUnavailable => {
+        Reason::Busy | Reason::ProviderUnavailable | Reason::StoreUnavailable | Reason::UpstreamBusy => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Reason::ProviderBroken | Reason::UpstreamUnreachable | Reason::UpstreamBroken => {

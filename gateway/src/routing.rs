@@ -1,6 +1,8 @@
 //! Which route a request is for: the longest matching prefix, then the method. Built once per configuration,
 //! read by every request; cost depends on the depth of the path, not on the number of routes.
 
+mod forwarding;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +14,8 @@ use crate::handshake::client::Wanted;
 use crate::rule::Rule;
 use crate::session::{Identity, TokenSpec};
 use crate::stop::{Reason, Refusal, Remedy, Stop};
+
+pub use forwarding::{Forwarding, Retries, Timeouts, Trailers};
 
 /// One route: what it matches, who may pass, where it leads.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub struct Route {
     pub provider: Option<RouteProvider>,
     /// Which client certificates it takes, where it wants one.
     pub client_certificate: Option<Box<Wanted>>,
+    /// How it forwards, where it differs from most.
+    pub forwarding: Option<Box<Forwarding>>,
 }
 
 /// One of several providers, as a route means it.
@@ -58,6 +64,12 @@ impl Route {
     pub fn is_indifferent(&self) -> bool {
         let has_persons_token = self.token.as_ref().is_some_and(|spec| spec.is_for_sessions());
         self.rule.is_public() && !has_persons_token && !matches!(self.target, Target::Endpoint(_))
+    }
+
+    /// Whether gRPC is spoken here, so that clients read no other form of answer.
+    pub fn is_grpc(&self) -> bool {
+        let trailers = self.forwarding.as_ref().and_then(|forwarding| forwarding.trailers.as_ref());
+        trailers.is_some_and(|trailers| trailers.grpc)
     }
 
     /// Whether the provider asks here, so that no session of whoever carries the request plays a part: its cookies are
@@ -343,6 +355,7 @@ mod tests {
             websocket: false,
             provider: None,
             client_certificate: None,
+            forwarding: None,
         })
     }
 

@@ -30,6 +30,7 @@ use crate::config::Timeouts;
 use crate::live::{self, Live, Worker};
 use crate::routing::Overlap;
 use crate::stop::causes;
+use crate::tls::acme::{self, Keeper};
 use crate::tls::{self, Tls, TlsError};
 
 use admin::{Admin, Current, Issue};
@@ -54,6 +55,8 @@ pub struct Options {
     pub https: Vec<SocketAddr>,
     /// What those handshakes are made with.
     pub tls: Option<Arc<Tls>>,
+    /// The certificate that the gateway gets for itself.
+    pub acme: Option<acme::Settings>,
     /// How long clients may be silent.
     pub timeouts: Timeouts,
     /// Address for operators: health, metrics, sessions.
@@ -217,12 +220,17 @@ fn start(
     let (stop, stopping) = watch::channel(None);
     let is_leaving = watch::Sender::new(false);
     first.live.providers.start();
+    let clock = first.live.clock.clone();
     let generations = Generations::begin(first, fixed, options.workers);
     let (current, standing) = (generations.watch(), generations.standing());
     let admin_state = Admin { current, standing, tls: tls.clone(), is_leaving: is_leaving.subscribe() };
     control.spawn(admin::serve(admin_listener, admin_state));
     control.spawn(tend(generations.watch(), stopping.clone()));
     if let Some(tls) = tls.clone() {
+        if let Some(acme) = options.acme.clone() {
+            let keeper = Keeper::new(acme, Arc::clone(&tls), clock);
+            control.spawn(keep_certificate(keeper, stopping.clone()));
+        }
         control.spawn(watch_certificates(tls, stopping.clone()));
     }
     let hearts = hearts(options.workers, &control);
@@ -237,6 +245,22 @@ fn start(
     Ok(running)
 }
 
+/// What is spoken behind each socket of each worker.
+fn doors(plain: Listeners, encrypted: Listeners, options: &Options) -> Vec<Vec<(TcpListener, Door)>> {
+    let door = |tls: &Arc<Tls>| Door::Tls(Arc::clone(tls), options.timeouts);
+    let front = options.tls.as_ref().filter(|_| !encrypted.addresses.is_empty()).map(door);
+    let back = match (&front, &options.tls) {
+        (Some(_), Some(tls)) => Door::Redirect(Arc::clone(tls)),
+        _ => Door::Plain,
+    };
+    let of_worker = |(plain, encrypted): (Vec<TcpListener>, Vec<TcpListener>)| {
+        let plain = plain.into_iter().map(|socket| (socket, back.clone()));
+        let encrypted = encrypted.into_iter().filter_map(|socket| Some((socket, front.clone()?)));
+        plain.chain(encrypted).collect()
+    };
+    plain.per_worker.into_iter().zip(encrypted.per_worker).map(of_worker).collect()
+}
+
 /// A heart for each worker, if the service manager wants to know that they are alive.
 fn hearts(workers: usize, control: &runtime::Runtime) -> Vec<(Heart, Duration)> {
     let Some(every) = manager::sign_of_life() else {
@@ -246,19 +270,6 @@ fn hearts(workers: usize, control: &runtime::Runtime) -> Vec<(Heart, Duration)> 
     control.spawn(manager::attest(hearts.clone(), every));
     // Twice as often as it is looked at.
     hearts.into_iter().map(|heart| (heart, every / 2)).collect()
-}
-
-/// What is spoken behind each socket of each worker.
-fn doors(plain: Listeners, encrypted: Listeners, options: &Options) -> Vec<Vec<(TcpListener, Door)>> {
-    let door = |tls: &Arc<Tls>| Door::Tls(Arc::clone(tls), options.timeouts);
-    let front = options.tls.as_ref().filter(|_| !encrypted.addresses.is_empty()).map(door);
-    let back = if front.is_some() { Door::Redirect } else { Door::Plain };
-    let of_worker = |(plain, encrypted): (Vec<TcpListener>, Vec<TcpListener>)| {
-        let plain = plain.into_iter().map(|socket| (socket, back.clone()));
-        let encrypted = encrypted.into_iter().filter_map(|socket| Some((socket, front.clone()?)));
-        plain.chain(encrypted).collect()
-    };
-    plain.per_worker.into_iter().zip(encrypted.per_worker).map(of_worker).collect()
 }
 
 fn spawn_worker(
@@ -321,6 +332,18 @@ async fn watch_certificates(tls: Arc<Tls>, mut stopping: watch::Receiver<Option<
                 let tls = Arc::clone(&tls);
                 let _ = tokio::task::spawn_blocking(move || tls.check()).await;
             }
+            _ = stopping.changed() => return,
+        }
+    }
+}
+
+/// Orders certificates when they are due. An order that is under way when the gateway stops is broken off: the next start
+/// begins another.
+async fn keep_certificate(mut keeper: Keeper, mut stopping: watch::Receiver<Option<Duration>>) {
+    let mut ticks = tokio::time::interval(acme::LOOK_EVERY);
+    loop {
+        tokio::select! {
+            () = async { ticks.tick().await; keeper.tend().await } => {}
             _ = stopping.changed() => return,
         }
     }

@@ -2,6 +2,8 @@
 //! connections last. Knows files, names and keys; accepting connections is the server's matter, and what is asked on
 //! them everybody else's.
 
+pub mod acme;
+mod challenge;
 pub mod pair;
 mod reload;
 mod resolver;
@@ -19,6 +21,7 @@ use rustls::version::{TLS12, TLS13};
 use crate::handshake::Handshake;
 use crate::metrics::Metrics;
 
+pub use challenge::{Challenges, PROTOCOL as CHALLENGE_PROTOCOL};
 pub use pair::{Pair, PairError};
 pub use reload::CHECK_EVERY;
 pub use set::Set;
@@ -33,6 +36,8 @@ pub struct Settings {
     pub certificates: Vec<Source>,
     /// The authorities whose client certificates are asked for.
     pub client_ca: Option<PathBuf>,
+    /// The certificate that the gateway gets for itself.
+    pub acme: Option<acme::Settings>,
 }
 
 /// Where one certificate and its key are.
@@ -75,7 +80,7 @@ impl Tls {
         let set = load(&settings)?;
         let trust = trust(&settings)?;
         let resolver = Arc::new(Resolver::new(set));
-        let config = ArcSwap::from(config(&resolver, trust.as_ref())?);
+        let config = ArcSwap::from(config(&settings, &resolver, trust.as_ref())?);
         let tls = Self { resolver, config, files: reload::Files::new(settings), metrics };
         tls.report();
         Ok(tls)
@@ -93,6 +98,11 @@ impl Tls {
         Handshake::new(self.resolver.set().names_for(name), name, client)
     }
 
+    /// What is answered to certificate authorities.
+    pub fn challenges(&self) -> &Challenges {
+        self.resolver.challenges()
+    }
+
     /// Whether the certificates in use are those in the files; if not, the log says why.
     pub fn is_up_to_date(&self) -> bool {
         self.files.is_good()
@@ -108,7 +118,10 @@ fn load(settings: &Settings) -> Result<Set, TlsError> {
     let read = |source: &Source| {
         Pair::read(source).map_err(|error| TlsError::Pair(source.certificate.clone(), error))
     };
-    Ok(Set::new(settings.certificates.iter().map(read).collect::<Result<_, _>>()?))
+    let mut pairs = settings.certificates.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    // One that was not got yet, or cannot be read, is ordered anew; until then there is none.
+    pairs.extend(settings.acme.as_ref().and_then(|acme| Pair::read(&acme.source()).ok()));
+    Ok(Set::new(pairs))
 }
 
 fn trust(settings: &Settings) -> Result<Option<Trust>, TlsError> {
@@ -119,7 +132,11 @@ fn trust(settings: &Settings) -> Result<Option<Trust>, TlsError> {
 /// TLS 1.2 and 1.3 with the library's own choice of ciphers, all of them with forward secrecy; no early data, because it
 /// can be replayed (requirement TL-01). Tickets are of this configuration: whoever was let in by an authority that is
 /// trusted no longer is asked again.
-fn config(resolver: &Arc<Resolver>, trust: Option<&Trust>) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn config(
+    settings: &Settings,
+    resolver: &Arc<Resolver>,
+    trust: Option<&Trust>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?;
@@ -135,6 +152,9 @@ fn config(resolver: &Arc<Resolver>, trust: Option<&Trust>) -> Result<Arc<ServerC
     };
     let mut config = builder.with_cert_resolver(Arc::clone(resolver) as _);
     config.alpn_protocols = PROTOCOLS.iter().map(|protocol| protocol.to_vec()).collect();
+    if settings.acme.as_ref().is_some_and(|acme| acme.challenge == acme::Challenge::TlsAlpn01) {
+        config.alpn_protocols.push(CHALLENGE_PROTOCOL.to_vec());
+    }
     // The key of tickets is replaced every six hours, and lives in this process alone.
     let tickets: Arc<dyn ProducesTickets> = Ticketer::new()?;
     config.ticketer = tickets;

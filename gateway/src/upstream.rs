@@ -1,107 +1,125 @@
 //! Forwarding to an upstream: one worker's connections to it, streamed both ways, never followed elsewhere.
 //! Takes a `Permit`, which only policy makes: what was not allowed cannot be forwarded.
 
+mod again;
+mod attempt;
+mod balance;
+mod choosing;
 pub mod connect;
 pub mod deadline;
 pub mod headers;
+mod health;
+mod http1;
+mod limits;
+mod line;
+mod multiplex;
+mod names;
+mod pool;
+mod probe;
+mod room;
+mod sending;
+mod settings;
+mod shared;
+mod station;
+mod stream;
+pub mod tls;
 mod tunnel;
 pub mod vigil;
 
-use std::cell::Cell;
+use futures_util::FutureExt;
+use http::header::{CONNECTION, TE, TRAILER};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::watch;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use hyper::upgrade::OnUpgrade;
-use tokio_rustls::TlsConnector;
-
-use crate::body::pooled::{IdlePool, Pooled};
-use crate::body::{Body, Progress};
+use crate::body::{Body, BrokenOff, TrailerFilter};
+use crate::entropy;
 use crate::intake::{Inbound, Peer};
 use crate::origin::Origin;
 use crate::policy::Permit;
+use crate::routing::{Forwarding, Trailers};
 use crate::session::Session;
 use crate::session::cookie::Cookies;
 use crate::stop::{Reason, Stop, Whose};
 use crate::websocket::Handshake;
 
+use again::Budget;
+use attempt::Limits;
+use balance::{Chance, Choice};
 use deadline::Deadlines;
 pub use headers::Forwarded;
-use headers::Outgoing;
+use headers::{Outgoing, trailers};
+use http1::{Answer, Scratch, Upgraded};
+use limits::Rest;
+use pool::Visit;
+use sending::Given;
+pub use settings::{Check, Ejection, Protocol, Queue, Server, Settings};
+use shared::Lineup;
+pub use shared::{Counts, EndpointPicture, Picture, Shared};
+use station::{Station, own_copy};
 use vigil::Vigil;
-
-/// A resolved `[upstreams.NAME]` section.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// `NAME`.
-    pub name: String,
-    /// Where it listens; used in turn.
-    pub servers: Vec<Server>,
-    /// How long a connection may take to be made.
-    pub connect_timeout: Duration,
-    /// How long the first byte of an answer may take once the request was sent.
-    pub response_timeout: Duration,
-}
-
-/// One server of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Whether to speak TLS.
-    pub https: bool,
-    /// Name or address, without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// The `Host` header it gets.
-    pub authority: HeaderValue,
-}
 
 /// One worker's view of an upstream. Never leaves its thread.
 pub struct Upstream {
-    settings: Arc<Settings>,
-    servers: Vec<Connections>,
-    next: Cell<usize>,
+    shared: Arc<Shared>,
+    /// Where requests may go, as it is told.
+    lineup: RefCell<watch::Receiver<Lineup>>,
+    stations: RefCell<Vec<Rc<Station>>>,
+    /// Who of several gets how much now.
+    choice: RefCell<Choice>,
+    chance: RefCell<Chance>,
+    budget: Budget,
+    usual: Limits,
+    ticks: Cell<u32>,
     forwarded: Forwarded,
-    tls: Option<TlsConnector>,
     deadlines: Rc<Deadlines>,
     vigil: Rc<Vigil>,
-}
-
-/// One server's connections, and its name as this worker's own copy: a reference count that all workers changed would
-/// cost more than the bytes.
-struct Connections {
-    host: HeaderValue,
-    idle: Rc<IdlePool>,
+    scratch: Scratch,
 }
 
 impl Upstream {
-    /// No connection is made before the first request. `tls` is needed when a server speaks https.
+    /// No connection is made before the first request.
     pub fn new(
-        settings: Arc<Settings>,
+        shared: Arc<Shared>,
         forwarded: &Forwarded,
-        tls: Option<TlsConnector>,
         deadlines: Rc<Deadlines>,
         vigil: Rc<Vigil>,
     ) -> Self {
-        let servers = settings.servers.iter();
-        let servers = servers
-            .map(|server| Connections { host: own_copy(&server.authority), idle: Rc::default() })
-            .collect();
+        let settings = &shared.settings;
+        let usual = Limits { connect: settings.connect_timeout, response: settings.response_timeout };
         let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
-        Self { settings, servers, next: Cell::new(0), forwarded, tls, deadlines, vigil }
+        let upstream = Self {
+            lineup: RefCell::new(shared.lineup()),
+            stations: RefCell::default(),
+            choice: RefCell::default(),
+            chance: RefCell::new(Chance::new(entropy::bytes())),
+            budget: Budget::new(),
+            usual,
+            ticks: Cell::new(0),
+            forwarded,
+            deadlines,
+            vigil,
+            scratch: Scratch::default(),
+            shared,
+        };
+        upstream.line_up();
+        upstream
     }
 
     /// Whether it would be the same if it were made anew from these.
-    pub fn is_for(&self, settings: &Settings, forwarded: &Forwarded) -> bool {
-        *self.settings == *settings && self.forwarded == *forwarded
+    pub fn is_for(&self, shared: &Arc<Shared>, forwarded: &Forwarded) -> bool {
+        Arc::ptr_eq(&self.shared, shared) && self.forwarded == *forwarded
     }
 
     /// Forwards a permitted request and returns the answer as it begins to arrive. What would stay open after that, a
-    /// WebSocket or an event stream, ends with the session that it was asked for with.
+    /// WebSocket or an event stream, ends with the session that it was asked for with. `retries` counts how often it was
+    /// sent once more.
+    #[expect(clippy::too_many_arguments, reason = "each is what one step before this one found out")]
     pub async fn forward(
         &self,
         inbound: Inbound,
@@ -110,13 +128,17 @@ impl Upstream {
         peer: &Peer,
         cookies: &Cookies,
         origin: &Origin,
+        retries: &mut u8,
     ) -> Result<Response<Body>, Stop> {
-        let turn = self.next.get() % self.servers.len();
-        self.next.set(turn + 1);
+        let station = match self.choose() {
+            Some(station) => station,
+            None => Box::pin(self.choose_when_known()).await?,
+        };
         let handshake = if permit.takes_websockets() { Handshake::of(&inbound) } else { None };
+        let special = permit.forwarding();
         let Inbound { mut parts, mut body, request_id, .. } = inbound;
-        let host = &self.servers[turn].host;
-        let forwarded = &self.forwarded;
+        let announced = special.and_then(|special| announced(special, &parts.headers));
+        let (host, forwarded) = (&station.host, &self.forwarded);
         let outgoing = Outgoing {
             host,
             authorization,
@@ -129,37 +151,83 @@ impl Upstream {
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
-        parts.version = Version::HTTP_11;
+        if let Some(rules) = special.and_then(|special| special.trailers.as_ref()) {
+            body = self.let_trailers_up(rules, announced, &mut parts.headers, body);
+        }
+        let client_version = std::mem::replace(&mut parts.version, Version::HTTP_11);
         let client = parts.extensions.remove::<OnUpgrade>();
         let progress = body.watch();
-        let exchange = self.exchange(turn, Request::from_parts(parts, body));
-        let (mut response, pooled) = self.in_time(progress, exchange).await?;
-        let switched = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            Some(switch(handshake, client, &mut response)?)
-        } else {
-            None
+        let request = Request::from_parts(parts, body);
+        let is_handshake = handshake.is_some();
+        let began = self.deadlines.now();
+        let Given { answer, station } = {
+            let sending = self.send(station, request, progress.as_ref(), special, is_handshake, retries);
+            let sending = pin!(sending);
+            match special.and_then(|special| special.timeouts.total) {
+                None => sending.await?,
+                Some(total) => self.deadlines.within(total, sending).await.unwrap_or_else(|late| {
+                    Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, late))
+                })?,
+            }
         };
-        let (mut parts, body) = response.into_parts();
+        let Answer { response, upgraded } = answer;
+        let switched = match upgraded {
+            Some(upgraded) => Some(switch(handshake, client, response.headers(), upgraded)?),
+            None => None,
+        };
+        let (mut parts, mut body) = response.into_parts();
         parts.version = Version::HTTP_11;
         let session = permit.caller().session();
-        headers::towards_client(&mut parts.headers, cookies, session.is_some(), host, origin)
+        let passing = special.and_then(|special| special.trailers.as_ref());
+        let announced = passing.and_then(|rules| {
+            trailers::announced_by_upstream(&parts.headers, rules.grpc && client_version < Version::HTTP_2)
+        });
+        headers::towards_client(&mut parts.headers, cookies, session.is_some(), &station.host, origin)
             .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
+        let rest = special.and_then(|special| Rest::of(&special.timeouts, began).map(|rest| (rest, special)));
         let body = match switched {
             Some(switched) => {
                 switched.handshake.answer(&mut parts.headers);
-                self.tunnel(switched, session)
+                let rest = rest.filter(|(_, special)| special.timeouts.streams).map(|(rest, _)| rest);
+                self.tunnel(switched, session, station.pool.enter(), rest)
             }
-            None => self.bound(Body::from_upstream(body, pooled), session, &parts.headers),
+            None => {
+                if passing.is_some() {
+                    body = body.with_trailers(Box::new(trailers::filter_towards_client));
+                    if let Some(announced) = announced {
+                        parts.headers.insert(TRAILER, announced);
+                    }
+                }
+                if let Some((rest, special)) = rest
+                    && (special.timeouts.streams || !headers::is_event_stream(&parts.headers))
+                {
+                    body = rest.bind(body, &self.deadlines, progress);
+                }
+                self.bound(body, session, &parts.headers)
+            }
         };
         Ok(Response::from_parts(parts, body))
     }
 
     /// The tunnel that the client's connection becomes. The upstream's serves no other request.
-    fn tunnel(&self, switched: Switched, session: Option<&Arc<Session>>) -> Body {
-        let around =
-            tunnel::Surroundings { deadlines: Rc::clone(&self.deadlines), vigil: Rc::clone(&self.vigil) };
-        let Switched { client, upstream, .. } = switched;
-        Body::Tunnel(Box::pin(tunnel::run(client, upstream, session.cloned(), around)))
+    fn tunnel(
+        &self,
+        switched: Switched,
+        session: Option<&Arc<Session>>,
+        visit: Visit,
+        rest: Option<Rest>,
+    ) -> Body {
+        let around = tunnel::Surroundings {
+            deadlines: Rc::clone(&self.deadlines),
+            vigil: Rc::clone(&self.vigil),
+            rest,
+        };
+        let (Switched { client, upstream, .. }, session) = (switched, session.cloned());
+        Body::Tunnel(Box::pin(async move {
+            tunnel::run(client, upstream, session, around).await;
+            // As long as it is open, it is a request that the server has to do with.
+            drop(visit);
+        }))
     }
 
     /// An answer's body; an event stream is bound to its session. Only answers without a length can be one, so all others
@@ -167,68 +235,47 @@ impl Upstream {
     fn bound(&self, body: Body, session: Option<&Arc<Session>>, headers: &HeaderMap) -> Body {
         match session {
             Some(session) if body.size_hint().exact().is_none() && headers::is_event_stream(headers) => {
-                body.until(Box::pin(self.vigil.end_of(Arc::clone(session))))
+                let end = self.vigil.end_of(Arc::clone(session));
+                body.until(Box::pin(end.map(|()| BrokenOff::SessionOver)), None)
             }
             _ => body,
         }
     }
 
-    /// Waits for the answer's head. The time-out starts anew while the client is still sending its body.
-    async fn in_time<T>(
+    /// What a route that lets trailers pass says to the upstream of them.
+    fn let_trailers_up(
         &self,
-        progress: Option<Progress>,
-        exchange: impl Future<Output = Result<T, Stop>>,
-    ) -> Result<T, Stop> {
-        let mut exchange = std::pin::pin!(exchange);
-        loop {
-            let before = progress.as_ref().map(Progress::count);
-            match self.deadlines.within(self.settings.response_timeout, exchange.as_mut()).await {
-                Ok(result) => return result,
-                Err(_) if progress.as_ref().map(Progress::count) != before => {}
-                Err(late) => return Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, late)),
-            }
+        rules: &Trailers,
+        announced: Option<HeaderValue>,
+        headers: &mut HeaderMap,
+        body: Body,
+    ) -> Body {
+        // Without it many servers keep theirs (RFC 9110, section 6.5.1); gRPC's refuse to answer.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        if !self.shared.settings.protocol.is_multiplexed() {
+            headers.insert(CONNECTION, HeaderValue::from_static("te"));
         }
+        if let Some(announced) = announced {
+            headers.insert(TRAILER, announced);
+        }
+        let kept_out = Arc::clone(&rules.kept_out);
+        let filter: TrailerFilter =
+            Box::new(move |found| trailers::filter_towards_upstream(found, &kept_out));
+        body.with_trailers(filter)
     }
+}
 
-    /// One request, one answer. An idle connection that the server had closed meanwhile hands the request back unsent;
-    /// only then is another one tried, so that nothing is ever sent twice (requirement TK-13).
-    async fn exchange(
-        &self,
-        turn: usize,
-        mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Pooled), Stop> {
-        let idle = &self.servers[turn].idle;
-        loop {
-            let (mut connection, is_fresh) = match idle.take() {
-                Some(connection) => (connection, false),
-                None => (self.connect(turn).await?, true),
-            };
-            match connection.try_send_request(request).await {
-                Ok(response) => return Ok((response, Pooled::new(connection, Rc::clone(idle)))),
-                Err(mut unsent) => match unsent.take_message() {
-                    Some(message) if !is_fresh => request = message,
-                    _ => return Err(broken(unsent.into_error())),
-                },
-            }
-        }
-    }
-
-    async fn connect(&self, turn: usize) -> Result<SendRequest<Body>, Stop> {
-        let server = &self.settings.servers[turn];
-        let connecting = connect::connect(server, self.tls.as_ref());
-        match tokio::time::timeout(self.settings.connect_timeout, connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(Stop::failed(Whose::Upstream, Reason::UpstreamUnreachable, error)),
-            Err(elapsed) => Err(Stop::failed(Whose::Upstream, Reason::UpstreamTimeout, elapsed)),
-        }
-    }
+/// The trailers that a client announces, where they may pass.
+fn announced(special: &Forwarding, headers: &HeaderMap) -> Option<HeaderValue> {
+    let rules = special.trailers.as_ref()?;
+    trailers::announced_by_client(headers, &rules.kept_out)
 }
 
 /// Both sides agreed to speak WebSocket.
 struct Switched {
     handshake: Handshake,
     client: OnUpgrade,
-    upstream: OnUpgrade,
+    upstream: Upgraded,
 }
 
 /// An upstream's 101 is taken only from one that was asked and that shows it read the question: what would follow on
@@ -236,25 +283,14 @@ struct Switched {
 fn switch(
     handshake: Option<Handshake>,
     client: Option<OnUpgrade>,
-    response: &mut Response<Incoming>,
+    answered: &HeaderMap,
+    upstream: Upgraded,
 ) -> Result<Switched, Stop> {
     let broken = |cause| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, cause);
     let asked = handshake.zip(client);
     let (handshake, client) = asked.ok_or_else(|| broken("an unsolicited 101 Switching Protocols"))?;
-    if !handshake.is_answered_by(response.headers()) {
+    if !handshake.is_answered_by(answered) {
         return Err(broken("a 101 Switching Protocols that does not answer the WebSocket handshake"));
     }
-    Ok(Switched { handshake, client, upstream: hyper::upgrade::on(response) })
-}
-
-fn own_copy(value: &HeaderValue) -> HeaderValue {
-    HeaderValue::from_bytes(value.as_bytes()).expect("it was a header value before")
-}
-
-/// Whose fault a broken exchange is: the client's if its body broke off, else the upstream's.
-fn broken(error: hyper::Error) -> Stop {
-    if error.is_user() || error.is_body_write_aborted() {
-        return Stop::failed(Whose::Client, Reason::ClientGone, error);
-    }
-    Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error)
+    Ok(Switched { handshake, client, upstream })
 }

@@ -1,12 +1,14 @@
 /**
- * CPU per proxied request. Both proxies get the same requests for the same upstream, in turns, so that what disturbs the
- * machine disturbs both; a pair's ratio is what counts, and the median of the pairs is the result. The proxy under test
- * has a core of its own, and its CPU time is what the kernel says the process used, divided by the requests answered.
+ * A signed-in request, proxied with its token, beside nginx's plain `proxy_pass`: CPU per request and p99, with access logs
+ * off and once more with both on; and what a second worker brings. The proxy under test has a core of its own; its CPU
+ * time is what the kernel says that it used, divided by the requests answered.
  */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { CONNECTIONS, LOAD_CORE, PROXY_CORE, load, median, run, startNginx, workerOf, writeScript } from './machine.mjs';
+import { CONNECTIONS, LOAD_CORE, PROXY_CORE, folder, load, median, ratio, run, startNginx, turns, writeScript } from './machine.mjs';
 import { PATH, signIn, startGateway, startProvider, startUpstream } from './site.mjs';
+import { report } from './table.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -15,46 +17,69 @@ const { values: flags } = parseArgs({
     profile: { type: 'string', default: 'release' },
   },
 });
-const PAIRS = Number(flags.pairs);
-const SECONDS = Number(flags.seconds);
+const [PAIRS, SECONDS] = [Number(flags.pairs), Number(flags.seconds)];
 
 await run(main);
 
 async function main() {
   const upstream = await startUpstream();
-  const nginx = await startNginx('proxy', PROXY_CORE, (port) => `
+  const rows = [];
+  for (const access of [false, true]) {
+    const found = await compare(upstream, access);
+    const logs = access ? 'access logs on' : 'access logs off';
+    rows.push(ratio(`CPU of a signed-in request, nginx = 1, ${logs}`, found.gateway.cpu, 1));
+    rows.push(ratio(`its p99 at ${CONNECTIONS} connections, nginx = 1, ${logs}`, found.gateway.p99, 1));
+    rows.push({ ...ratio(`of its CPU, what is not the kernel's, nginx = 1, ${logs}`, found.gateway.own), bound: undefined });
+  }
+  rows.push(await scale(upstream));
+  report('requests', rows);
+}
+
+async function compare(upstream, access) {
+  const log = access ? join(folder, 'nginx.log') : 'off';
+  const nginx = await startNginx(access ? 'logging' : 'proxy', PROXY_CORE, (port) => `
     upstream service { server 127.0.0.1:${upstream.port}; keepalive ${CONNECTIONS}; keepalive_requests 1000000000; }
     server {
       listen 127.0.0.1:${port};
       location / { proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection ""; }
-    }`);
+    }`, { log });
   const provider = await startProvider();
-  const gateway = await startGateway('gateway', provider, upstream, { profile: flags.profile });
+  const gateway = await startGateway(`gateway-${access}`, provider, upstream, { profile: flags.profile, access });
   const { cookie, ...headers } = await signIn(gateway);
-  const proxies = {
-    nginx: { pid: await workerOf(nginx.process.pid), url: `http://127.0.0.1:${nginx.port}${PATH}` },
-    gateway: { pid: gateway.process.pid, url: `http://localhost:${gateway.port}${PATH}` },
-  };
   const script = await writeScript('requests', headers, [cookie]);
-  console.log(`\n${PAIRS} pairs of ${SECONDS} s, ${CONNECTIONS} connections, 200 bytes; proxy on core ${PROXY_CORE}, load and upstream on core ${LOAD_CORE}`);
-  for (const proxy of Object.values(proxies)) await load(proxy, script, 1);
+  const sides = {
+    nginx: () => load({ pid: nginx.pid, url: `http://127.0.0.1:${nginx.port}${PATH}` }, script, SECONDS),
+    gateway: () => load({ pid: gateway.pid, url: `${gateway.url}${PATH}` }, script, SECONDS),
+  };
+  for (const side of Object.values(sides)) await side();
+  console.log(`\n${PAIRS} pairs of ${SECONDS} s, ${CONNECTIONS} connections, 200 bytes, access logs ${access ? 'on' : 'off'}; proxy on core ${PROXY_CORE}, load and upstream on core ${LOAD_CORE}`);
+  const found = await turns(sides, PAIRS);
+  await Promise.all([nginx, gateway].map(({ process }) => process.stop('SIGTERM')));
+  return found;
+}
 
-  const ratios = [];
-  const p99 = { nginx: [], gateway: [] };
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const result = {};
-    // Who goes first changes, so that a machine that slows down favours nobody.
-    const order = pair % 2 ? ['gateway', 'nginx'] : ['nginx', 'gateway'];
-    for (const name of order) result[name] = await load(proxies[name], script, SECONDS);
-    for (const name of order) p99[name].push(result[name].p99);
-    ratios.push(result.gateway.cpu / result.nginx.cpu);
-    const shown = ['nginx', 'gateway'].map((name) => {
-      const { cpu, own, rate, p99 } = result[name];
-      return `${name} ${cpu.toFixed(2).padStart(6)} µs (own ${own.toFixed(1)})  ${String(Math.round(rate)).padStart(6)}/s  p99 ${p99.toFixed(1).padStart(5)} ms`;
-    });
-    console.log(`  pair ${pair + 1}   ${shown.join('     ')}     ratio ${ratios.at(-1).toFixed(2)}`);
+/**
+ * What two workers bring over one, on a machine that may have no core to spare for the load: if a request costs as much
+ * CPU on two as on one, nothing is shared that they wait for, and twice the cores do twice the work. Its share of that is
+ * the figure, as the loss: 2 / 1.8 is the most that it may cost.
+ */
+async function scale(upstream) {
+  const sides = {};
+  for (const workers of [1, 2]) {
+    const provider = await startProvider();
+    const gateway = await startGateway(`workers-${workers}`, provider, upstream, { profile: flags.profile, workers, cores: '0,1' });
+    const { cookie, ...headers } = await signIn(gateway);
+    const script = await writeScript(`workers-${workers}`, headers, [cookie]);
+    const side = { pid: gateway.pid, url: `${gateway.url}${PATH}`, cores: '0,1', threads: 2 };
+    sides[`workers-${workers}`] = () => load(side, script, SECONDS);
   }
-  console.log(`\nCPU per signed-in proxied request, nginx proxy_pass = 1.00`);
-  console.log(`gateway: ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}, median and spread of ${PAIRS} pairs)`);
-  console.log(`p99 (median): nginx ${median(p99.nginx).toFixed(1)} ms, gateway ${median(p99.gateway).toFixed(1)} ms`);
+  console.log(`\n${PAIRS} pairs of ${SECONDS} s: one worker and two, all programs on the same cores`);
+  const { 'workers-2': two } = await turns(sides, PAIRS);
+  const gain = two.cpu.map((cost) => 2 / cost);
+  return {
+    what: 'throughput of two workers, that of one = 1, as 1.8 / measured',
+    measured: 1.8 / median(gain),
+    spread: [1.8 / Math.max(...gain), 1.8 / Math.min(...gain)],
+    bound: 1,
+  };
 }

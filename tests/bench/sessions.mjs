@@ -14,6 +14,7 @@ import { built, eventually, freePort, start } from '../browser/lib/processes.mjs
 import { Visitor } from '../browser/lib/visitor.mjs';
 import { CONNECTIONS, PROXY_CORE, ends, folder, load, median, pinned, reachable, run, writeScript } from './machine.mjs';
 import { PATH, configure, signIn, startGateway, startProvider, startUpstream } from './site.mjs';
+import { report } from './table.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -41,7 +42,7 @@ const MOST_WAIT = 20; // ms
 
 const rows = [];
 await run(main);
-report();
+report('sessions', rows);
 
 async function main() {
   const upstream = await startUpstream();
@@ -130,7 +131,7 @@ async function target(filled, name, count, { threads = 1, isFaithful = false } =
 /** A gateway whose store is filled from outside: nobody signs a million people in. */
 async function startFilled(name, provider, upstream, session, beside = false) {
   const config = await configure(name, beside ? { ...provider, site: await freePort() } : provider, upstream, { session });
-  const process_ = pinned(PROXY_CORE, built('bench-sessions', flags.profile), [config.path], { listens: true });
+  const process_ = pinned(PROXY_CORE, built('examples/bench-sessions', flags.profile), [config.path], { listens: true });
   await process_.said(/^READY$/m);
   let asked = 0;
   const act = async (line) => {
@@ -212,14 +213,4 @@ async function revocations(here, there) {
 
 function row(what, measured, bound, unit) {
   rows.push({ what, measured, bound, unit });
-}
-
-function report() {
-  const number = (value) => (value < 10 ? value.toFixed(2) : String(Math.round(value)));
-  console.log('\nBounds');
-  for (const { what, measured, bound, unit } of rows) {
-    const verdict = measured <= bound ? 'ok' : 'MISSED';
-    console.log(`  ${verdict.padEnd(6)}  ${what.padEnd(58)} ${number(measured).padStart(8)} ${unit.padEnd(5)}  at most ${number(bound)}`);
-  }
-  if (rows.some(({ measured, bound }) => !(measured <= bound))) process.exitCode = 1;
 }

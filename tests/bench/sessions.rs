@@ -2,32 +2,25 @@
 //! line: `NUMBER fill COUNT`, `NUMBER advance SECONDS`, `NUMBER sample COUNT FILE`, `NUMBER status`; answers
 //! `DONE NUMBER {…}`. Everything else about it is the gateway as it is.
 
+mod person;
+
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, bail};
-use gateway::clock::{Clock, Timestamp};
+use gateway::clock::Clock;
 use gateway::config::Config;
-use gateway::secret::Secret;
 use gateway::server::{Running, launch};
-use gateway::session::{Beginning, Credentials, Device, Held, Identity, SessionId};
+use gateway::session::SessionId;
 use mimalloc::MiMalloc;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// As in the program.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
-
-/// Bytes of the tokens of one session, as providers write them.
-const ID_TOKEN: usize = 700;
-const REFRESH_TOKEN: usize = 300;
-const ACCESS_TOKEN: usize = 900;
-const COOKIE: &str = "gateway-session";
-const TOKEN: &str = "todo-read";
 
 fn main() -> anyhow::Result<()> {
     let path = std::env::args().nth(1).context("the configuration is missing")?;
@@ -86,72 +79,23 @@ impl Filler {
             self.ids.push(id);
         }
         // What the browsers would hold is not the gateway's.
-        let beside = ID_TOKEN + REFRESH_TOKEN + ACCESS_TOKEN + size_of::<SessionId>();
+        let beside = person::ID_TOKEN + person::REFRESH_TOKEN + person::ACCESS_TOKEN + size_of::<SessionId>();
         Ok(json!({ "tokens": beside }))
     }
 
     fn begin(&mut self) -> anyhow::Result<SessionId> {
-        let live = self.running.live();
-        let spec = live.token_specs.iter().find(|spec| spec.name == TOKEN);
-        let spec = spec.context("the configuration has no such token")?;
-        let now = live.clock.now();
         self.made += 1;
-        let authorization = format!("Bearer ey{:0>width$}", self.made, width = ACCESS_TOKEN - 2);
-        let mut authorization = http::HeaderValue::from_str(&authorization)?;
-        authorization.set_sensitive(true);
-        let expires = now.plus(Duration::from_secs(7 * 24 * 3_600));
-        let held = Held::new(spec, authorization, [now, expires], true);
-        let credentials = Credentials {
-            id_token: Secret::new(format!("{:0>ID_TOKEN$}", self.made)),
-            refresh_token: Some(Secret::new(format!("{:0>REFRESH_TOKEN$}", self.made))),
-            access: vec![held],
-        };
-        let identity = identity(self.made);
-        let device = Device {
-            agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
-            address: "192.0.2.17".into(),
-        };
-        let beginning = Beginning { identity, credentials, device };
-        let (id, _) = self.runtime.block_on(live.sessions.begin(beginning, now))?;
-        Ok(id)
+        self.runtime.block_on(person::begin(self.running.live(), self.made))
     }
 
     /// Cookies of sessions from all over the last filling.
     fn sample(&self, count: usize, file: &str) -> anyhow::Result<Value> {
         let step = (self.ids.len() / count).max(1);
         let cookies = self.ids.iter().step_by(step).take(count);
-        let lines: Vec<String> = cookies.map(|id| format!("{COOKIE}={}", id.reveal().expose())).collect();
+        let lines: Vec<String> =
+            cookies.map(|id| format!("{}={}", person::COOKIE, id.reveal().expose())).collect();
         fs::write(file, lines.join("\n"))?;
         Ok(json!({ "cookies": lines.len() }))
-    }
-}
-
-/// One text, as in the gateway, where it is the configuration's.
-static ISSUER: LazyLock<Arc<str>> = LazyLock::new(|| "http://localhost:3002".into());
-
-/// A person as Entra External ID describes one.
-fn identity(number: usize) -> Identity {
-    let claims = json!({
-        "sub": format!("{number:0>43}"),
-        "oid": format!("{number:0>36}"),
-        "tid": "7f3c1a52-9d0e-4b6f-8a21-c5d4e3f2a1b0",
-        "name": format!("Person Number {number}"),
-        "preferred_username": format!("person-{number}@example.com"),
-        "email": format!("person-{number}@example.com"),
-        "roles": ["Reader"],
-    });
-    let claims = match claims {
-        Value::Object(claims) => claims,
-        _ => Map::new(),
-    };
-    Identity {
-        provider: Arc::clone(&ISSUER),
-        issuer: Arc::clone(&ISSUER),
-        provider_session: None,
-        asserted: Timestamp(1_800_000_000),
-        subject: format!("{number:0>43}"),
-        claims: claims.into(),
-        granted: "openid profile email".parse().unwrap_or_default(),
     }
 }
 

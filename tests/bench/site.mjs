@@ -1,4 +1,5 @@
 /** The site that is measured: the provider, the upstream, gateways, and somebody who is signed in. */
+import { openSync } from 'node:fs';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -22,30 +23,31 @@ export function startUpstream() {
 }
 
 /** The development provider, with a tenant in which the site's address is the one of this run. @returns {{site: number, issuer: string}} */
-export async function startProvider() {
+export async function startProvider({ scheme = 'http' } = {}) {
   const [site, port] = [await freePort(), await freePort()];
   const shipped = join(ROOT, 'deploy/dev-idp');
-  await cp(shipped, join(folder, 'tenant'), { recursive: true, filter: (path) => !path.startsWith(join(shipped, 'src')) });
+  const tenantFolder = join(folder, `tenant-${site}`);
+  await cp(shipped, tenantFolder, { recursive: true, filter: (path) => !path.startsWith(join(shipped, 'src')) });
   const tenant = await readFile(join(shipped, 'tenant.toml'), 'utf8');
-  await writeFile(join(folder, 'tenant/tenant.toml'), tenant.replaceAll('localhost:3000', `localhost:${site}`));
-  const process_ = ends(start(built('dev-idp'), ['--tenant', join(folder, 'tenant/tenant.toml'), '--port', String(port)]));
+  await writeFile(join(tenantFolder, 'tenant.toml'), tenant.replaceAll('http://localhost:3000', `${scheme}://localhost:${site}`));
+  const process_ = ends(start(built('dev-idp'), ['--tenant', join(tenantFolder, 'tenant.toml'), '--port', String(port)]));
   await reachable(`http://127.0.0.1:${port}/.well-known/openid-configuration`, process_);
   return { site, issuer: `http://localhost:${port}` };
 }
 
 /** Writes the configuration of a gateway. The first listens where the site is, others beside it. */
-export async function configure(name, { site, issuer }, upstream, { session = 'store = "memory"', beside = false } = {}) {
+export async function configure(name, { site, issuer }, upstream, { session = 'store = "memory"', beside = false, workers = 1, access = false, more = '', https } = {}) {
   const [port, admin] = [beside ? await freePort() : site, await freePort()];
   await cp(join(ROOT, 'deploy/dev-idp/todo-web.secret'), join(folder, 'client.secret'));
   const path = join(folder, `${name}.toml`);
   await writeFile(path, `
-public_url = "http://localhost:${site}"
+public_url = "${https ? 'https' : 'http'}://localhost:${site}"
 
 [listen]
-http    = "127.0.0.1:${port}"
+${https ? 'https' : 'http'} = "127.0.0.1:${port}"
 admin   = "127.0.0.1:${admin}"
-workers = 1
-
+workers = ${workers}
+${https ? `\n[tls]\ncertificates = [{ certificate = "${https.certificate}", key = "${https.key}" }]\n` : ''}
 [provider]
 issuer        = "${issuer}"
 client_id     = "todo-web"
@@ -68,24 +70,27 @@ upstream = "todo-service"
 allow    = "signed-in"
 token    = "todo-read"
 
+${more}
 [log]
 level  = "warn"
-access = false
+access = ${access}
 `);
-  return { path, port, admin, site };
+  return { path, port, admin, site, url: `${https ? 'https' : 'http'}://localhost:${port}` };
 }
 
 /** A gateway on the core of proxies, ready. */
-export async function startGateway(name, provider, upstream, { profile = 'release', ...options } = {}) {
+export async function startGateway(name, provider, upstream, { profile = 'release', cores = PROXY_CORE, ...options } = {}) {
   const config = await configure(name, provider, upstream, options);
-  const process_ = pinned(PROXY_CORE, built('gateway', profile), ['--config', config.path]);
+  // A log that is written goes where a log goes; what a pipe to this program would cost is not the gateway's.
+  const log = options.access ? { stdio: ['ignore', openSync(join(folder, `${name}.log`), 'w'), 'pipe'] } : {};
+  const process_ = pinned(cores, built('gateway', profile), ['--config', config.path], log);
   await reachable(`http://127.0.0.1:${config.admin}/readyz`, process_);
-  return { ...config, process: process_ };
+  return { ...config, process: process_, pid: process_.pid };
 }
 
 /** Signs in as a person does, and sees that the upstream gets what it must. @returns what each request must carry */
-export async function signIn({ site: port }) {
-  const site = `http://localhost:${port}`;
+export async function signIn({ site: port, url = `http://localhost:${port}` }) {
+  const site = `${new URL(url).protocol}//localhost:${port}`;
   const visitor = new Visitor();
   let page = await visitor.open(`${site}/auth/sign-in?return_to=%2Fauth%2Fsigned-out`);
   page = await visitor.submit(page, { email: 'alice@example.com' });

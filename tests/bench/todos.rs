@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use aws_lc_rs::rand::SystemRandom;
@@ -359,7 +359,7 @@ impl Issuer {
     }
 
     fn token(&self) -> anyhow::Result<String> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        let now = Clock::system().now();
         let header = json!({ "typ": "at+jwt", "alg": "RS256", "kid": "bench" });
         let claims = json!({
             "iss": self.name, "aud": "api", "sub": ME, "iat": now, "nbf": now, "exp": now + 7200,

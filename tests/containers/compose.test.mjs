@@ -75,7 +75,7 @@ describe('docker compose up', { timeout: 600_000 }, () => {
     const told = [...SERVICES, ...ONCE].map((service) => {
       const { Config, Args, Path } = inspect(container(service));
       return JSON.stringify([Config.Env, Config.Cmd, Config.Labels, Args, Path]);
-    }).join('\n') + project.logs() + docker('top', container('sessions'), '-eo', 'args');
+    }).join('\n') + project.logs() + docker('top', container('sessions'), '-eo', 'pid,args');
     for (const secret of secrets) {
       assert.ok(secret.length >= 40);
       assert.ok(!told.includes(secret), 'a secret is shown');
@@ -139,6 +139,21 @@ describe('docker compose up', { timeout: 600_000 }, () => {
     }
   });
 
+  test('a database that is away is said to be away, and comes back with everything', async () => {
+    const ready = () => outcome('docker', 'exec', container('todo-service'), '/usr/bin/todo-service', 'healthcheck', '--ready');
+    assert.equal((await ready()).status, 0);
+    project.compose('stop', 'database');
+    await eventually('the list says so', async () => (await bob.list()).status === 503);
+    const { status, output } = await ready();
+    assert.equal(status, 1, output);
+    assert.match(output, /database/, 'in one line, with the thing');
+    assert.equal(inspect(container('todo-service')).State.Health.Status, 'healthy', 'a restart would not help it');
+    assert.equal(await bob.isSignedIn(), true);
+    project.compose('start', 'database');
+    await eventually('the list is back', async () => (await bob.list()).items.includes('Book the train'));
+    assert.equal((await ready()).status, 0);
+  });
+
   test('another start finds passwords, sessions and to-dos as they were', async () => {
     project.compose('down', '--timeout', '5');
     project.compose('up', '--detach', '--no-build');
@@ -165,6 +180,7 @@ describe('docker compose up', { timeout: 600_000 }, () => {
       return gateways.every((name) => docker('logs', name).includes('/auth/session'));
     });
     const since = crash(gateways[0]);
+    for (let round = 0; round < 20; round++) assert.equal(await carol.isSignedIn(), true, 'nobody who reads notices');
     await carol.add('Still here');
     for (let round = 0; round < 20; round++) assert.deepEqual([await carol.isSignedIn(), (await carol.list()).items.includes('Still here')], [true, true]);
     await eventually('the other is back', () => isUp(gateways[0], since));

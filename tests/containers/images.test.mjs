@@ -86,7 +86,7 @@ for (const program of PROGRAMS) {
     test('runs as nobody in particular, who owns nothing but the folder for what it keeps', () => {
       assert.equal(Config.User, '65532:65532');
       const owned = all.filter(({ owner }) => owner === '65532/65532').map(({ path }) => path);
-      const expected = program === 'dev-idp' ? [] : [`/var/lib/`, `/var/lib/${program}/`];
+      const expected = program === 'dev-idp' ? [] : [`/var/lib/${program}/`];
       assert.deepEqual(owned, expected);
       assert.deepEqual(all.filter(({ mode, path }) => /^[-d].......w/.test(mode) && !path.startsWith('/dev') && path !== '/tmp/'), []);
     });
@@ -138,6 +138,50 @@ for (const program of PROGRAMS) {
     });
   });
 }
+
+/** What a compose file has below `configs: NAME: content: |`. */
+function inlined(name) {
+  const text = readFileSync(`${ROOT}/deploy/compose/provider.yaml`, 'utf8');
+  const [, block] = text.split(/^configs:$/m)[1].match(new RegExp(`^  ${name}:\\n    content: \\|\\n((?:(?: {6}.*)?\\n)+)`, 'm'));
+  return block.replace(/^ {6}/gm, '');
+}
+
+describe('deploy/compose/provider.yaml', () => {
+  /** What is left of a configuration without comments and without what a provider decides. */
+  const skeleton = (toml) => toml.replace(/ *#.*$/gm, '').split(/^(?=\[)/m)
+    .filter((section) => !/^\[(provider|tokens\.|\[issuers|postgres\.owner)/.test(section)).join('').replace(/\n+/g, '\n').trim();
+  const filled = (name) => inlined(name).replaceAll('ISSUER', 'login').replace('CLIENT-ID', 'b1e8a3f4').replace('"API"', '"api"');
+
+  test('differs from the shipped files in the provider only', () => {
+    for (const [name, file] of [['gateway', 'gateway.toml'], ['todo-service', 'todo-service.toml']]) {
+      assert.equal(skeleton(inlined(name)), skeleton(readFileSync(`${ROOT}/deploy/compose/${file}`, 'utf8')), name);
+    }
+  });
+
+  test('is a configuration that the gateway and the service take, once its capitals are replaced', async () => {
+    const key = 'q7Jm2Xw9ZtB4nRk8LcV5yHs3PdF6gTa1';
+    const written = (name, text) => {
+      writeFileSync(`${scratch}/${name}`, text, { mode: 0o644 });
+      return `${scratch}/${name}`;
+    };
+    const mounts = Object.entries({
+      [written('provider-gateway.toml', filled('gateway'))]: '/etc/gateway/gateway.toml',
+      [written('provider.secret', 'Zp4vR8sK1wQ6yH3tN9cD')]: '/run/secrets/client_secret',
+      [written('sessions-password', key)]: '/run/gateway/sessions-password',
+      [written('session-key', `${key}${key}`)]: '/run/gateway/session-key',
+      [`${ROOT}/web-ui`]: '/srv/web-ui',
+    }).flatMap(([from, to]) => ['--volume', `${from}:${to}:ro`]);
+    const { status, output } = await run('--network', 'none', ...mounts, image('gateway'), 'check');
+    assert.equal(status, 0, output);
+    assert.match(output, /no problems \(routes: 3/);
+    const service = await run('--network', 'none',
+      '--volume', `${written('provider-service.toml', filled('todo-service'))}:/etc/todo-service/todo-service.toml:ro`,
+      '--volume', `${written('service-password', key)}:/run/todo-service/password:ro`, image('todo-service'), 'migrate');
+    assert.equal(service.status, 1, service.output);
+    assert.match(service.output, /database/, 'the settings are sound: the database is what is missing');
+    assert.doesNotMatch(service.output, /toml:\d+/);
+  });
+});
 
 describe('what is missing is named in one line, with what to do', () => {
   const mount = (from, to) => ['--volume', `${from}:${to}:ro`];

@@ -147,7 +147,14 @@ impl Frame {
         if self.kind != kind::HEADERS {
             return None;
         }
-        match self.payload.as_slice() {
+        // An encoder that was told to do without a table says first that it does.
+        let is_table_size = |byte: &u8| (0x20..0x3f).contains(byte);
+        match self
+            .payload
+            .iter()
+            .position(|byte| !is_table_size(byte))
+            .map_or(&[][..], |at| &self.payload[at..])
+        {
             [index @ 0x88..=0x8e, ..] => Some(INDEXED[usize::from(index - 0x88)]),
             // A literal whose name is entry 8 of the static table; the value plain or by Huffman's digits.
             [0x48 | 0x08 | 0x18, 3, digits @ ..] => std::str::from_utf8(digits.get(..3)?).ok()?.parse().ok(),
@@ -216,11 +223,13 @@ impl Frames {
         Self { stream, unread: Vec::new() }
     }
 
-    /// A connection that began with these settings (identifier and value).
+    /// A connection that began with these settings (identifier and value), and without a table of header fields.
     pub async fn open(port: u16, settings: &[(u16, u32)]) -> Self {
         let mut frames = Self::silent(port).await;
-        let payload: Vec<u8> = settings
+        // Without a table of its own the other side must write out each field, so that they can be read here.
+        let payload: Vec<u8> = [(1, 0)]
             .iter()
+            .chain(settings)
             .flat_map(|(name, value)| name.to_be_bytes().into_iter().chain(value.to_be_bytes()))
             .collect();
         frames.raw(PREFACE).await;
@@ -306,6 +315,7 @@ mod tests {
         let status = |payload: &[u8]| Frame::new(kind::HEADERS, 0, 1, payload).status();
         assert_eq!(status(&[0x88]), Some(200));
         assert_eq!(status(&[0x8c]), Some(400));
+        assert_eq!(status(&[0x20, 0x88]), Some(200));
         assert_eq!(status(b"\x48\x03421"), Some(421));
         // 4, 2, 1: 011010 00010 00001, padded with ones.
         assert_eq!(status(&[0x48, 0x82, 0b0110_1000, 0b0100_0001]), Some(421));

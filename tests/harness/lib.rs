@@ -12,7 +12,9 @@
 //!
 //! Nothing here sleeps, names a port, or reaches another computer. Time is moved with [`Site::advance`].
 
+mod acme;
 mod ask;
+pub mod backend;
 mod browser;
 mod child;
 pub mod crowd;
@@ -38,10 +40,13 @@ mod socket;
 mod socket_echo;
 mod text;
 pub mod tls;
+mod upstream_ca;
 mod wire;
 
 pub use self::redis::RedisServer;
+pub use acme::Acme;
 pub use ask::Ask;
+pub use backend::{Backend, Got, Speaks};
 pub use browser::{Browser, Visit};
 pub use echo::Echo;
 pub use forms::Form;
@@ -58,4 +63,5 @@ pub use secrets::{Kind, Secrets};
 pub use site::{Logs, Site, eventually};
 pub use socket::Socket;
 pub use socket_echo::SocketEcho;
+pub use upstream_ca::{Flaw, UpstreamCa};
 pub use wire::{Wire, raw};

@@ -76,6 +76,11 @@ impl Plan {
         self.gateway(move |text| text::set(&text, table, key, &value))
     }
 
+    /// Takes a key out of a table of the gateway's configuration.
+    pub fn without(self, table: &'static str, key: &'static str) -> Self {
+        self.gateway(move |text| text::remove(&text, table, key))
+    }
+
     /// Where sessions are kept; in memory unless said otherwise.
     pub fn store(self, kept: Kept) -> Self {
         let value = match kept {

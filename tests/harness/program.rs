@@ -34,7 +34,8 @@ impl Program {
         let (own_port, admin) = (port.is_none().then(FreePort::take), FreePort::take());
         let port = port.or(own_port.as_ref().map(FreePort::number)).expect("one or the other");
         let listen = |text: &str, key, port| text::set(text, "listen", key, &format!("\"127.0.0.1:{port}\""));
-        let text = listen(&listen(text, "http", port), "admin", admin.number());
+        let public = if text::has(text, "listen", "https") { "https" } else { "http" };
+        let text = listen(&listen(text, public, port), "admin", admin.number());
         let config = folder.join(format!("gateway-{number}.toml"));
         fs::write(&config, at_home(&text, root)).expect("a file in the site's folder");
         let process =

@@ -207,11 +207,9 @@ async fn request(
 fn body_length(head: &str, after: &[u8]) -> Option<usize> {
     let head = head.to_ascii_lowercase();
     if head.contains("\r\ntransfer-encoding:") {
-        return if after.starts_with(b"0\r\n\r\n") {
-            Some(5)
-        } else {
-            find(after, b"\r\n0\r\n\r\n").map(|at| at + 7)
-        };
+        // The last chunk, and whatever trailers follow it.
+        let last = if after.starts_with(b"0\r\n") { 0 } else { find(after, b"\r\n0\r\n")? + 2 };
+        return find(&after[last..], b"\r\n\r\n").map(|end| last + end + 4);
     }
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:"));
     let length = length.and_then(|length| length.trim().parse().ok()).unwrap_or(0);

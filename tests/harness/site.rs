@@ -335,6 +335,11 @@ impl Site {
         self.folder.path()
     }
 
+    /// What this process logged since the site began, lines of other tests' sites included.
+    pub fn logged(&self) -> String {
+        String::from_utf8_lossy(&log::shared().bytes(self.log_start)).into_owned()
+    }
+
     /// Secrets that were seen so far.
     pub fn secrets(&self) -> &Secrets {
         self.gather();

@@ -26,6 +26,11 @@ pub(crate) fn set(text: &str, table: &str, key: &str, value: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Whether `[table]` says something of `key`.
+pub(crate) fn has(text: &str, table: &str, key: &str) -> bool {
+    remove(text, table, key).lines().count() < text.lines().count()
+}
+
 /// The text without `key` in `[table]`.
 pub(crate) fn remove(text: &str, table: &str, key: &str) -> String {
     let header = format!("[{table}]");

@@ -6,11 +6,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
+use time::{Duration, OffsetDateTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -139,14 +140,28 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut parameters = CertificateParams::new(names).expect("names");
         parameters.distinguished_name.push(DnType::CommonName, subject);
-        self.sign(parameters)
+        self.sign(&parameters)
+    }
+
+    /// From today on, for so many days.
+    pub fn span(days: i64) -> (OffsetDateTime, OffsetDateTime) {
+        let now = OffsetDateTime::now_utc();
+        (now, now + Duration::days(days))
+    }
+
+    /// A certificate with these parameters for another's key, in PEM form.
+    ///
+    /// # Panics
+    /// If they make none.
+    pub fn sign_for(&self, parameters: &CertificateParams, key: &impl PublicKeyData) -> String {
+        parameters.signed_by(key, &self.0).expect("a certificate").pem()
     }
 
     /// A certificate with these parameters.
     ///
     /// # Panics
     /// If they make none.
-    pub fn sign(&self, parameters: CertificateParams) -> Identity {
+    pub fn sign(&self, parameters: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.0).expect("a certificate");
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -69,6 +69,48 @@ impl Wire {
         self.take(length)
     }
 
+    /// Reads until `wanted` is among what came and was not taken yet.
+    ///
+    /// # Panics
+    /// If that takes too long, or the other side closes.
+    pub async fn until(&mut self, wanted: &str) {
+        let reading = async {
+            while find(&self.unread, wanted.as_bytes()).is_none() {
+                assert!(
+                    self.fill().await,
+                    "closed before {wanted:?}: {}",
+                    String::from_utf8_lossy(&self.unread)
+                );
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("it comes in time");
+    }
+
+    /// Whether the other side has closed, as far as is known by now. What came meanwhile is kept.
+    pub fn is_closed(&mut self) -> bool {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            match self.stream.try_read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
+                Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// Reads and forgets the rest of what is to come, until the other side closes, and tells how much it was.
+    pub async fn drain(&mut self) -> u64 {
+        let mut count = u64::try_from(self.unread.len()).unwrap_or(u64::MAX);
+        self.unread.clear();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match self.stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return count,
+                Ok(read) => count += read as u64,
+            }
+        }
+    }
+
     async fn fill(&mut self) -> bool {
         let mut buffer = vec![0; 16 * 1024];
         match self.stream.read(&mut buffer).await {

@@ -1,10 +1,13 @@
 //! The whole system, from the outside: every test starts a site of its own and asks it as a browser, a program or an
 //! attacker would. `tests/README.md` says which test shows which requirement.
 
+mod acme; // certificates that the gateway gets for itself
 mod admin; // sessions and metrics for operators
 mod api; // the to-do service, behind and beside the gateway
 mod attempts; // sign-ins that nobody finishes
 mod backchannel; // the provider ends sessions
+mod balance; // several servers of one upstream
+mod big_bodies; // more than fits into memory
 mod callback; // the provider's answer
 mod config; // configurations that must not start
 mod consent; // tokens that people must agree to
@@ -14,6 +17,7 @@ mod doctor; // set-ups that will not work, and what to type
 mod entra; // the provider as an Entra External ID tenant
 mod files; // static files
 mod frontchannel; // the provider ends sessions by way of a browser
+mod grpc; // trailers, and what goes with them
 mod guides; // the guides to providers
 mod headers; // what passes to upstreams and back
 mod http1; // HTTP that only attackers write
@@ -34,6 +38,7 @@ mod readme; // the table of requirements and tests
 mod redirects; // where people can be sent
 mod refresh_race; // many requests that need one new token
 mod reload; // another configuration while the gateway runs
+mod retries; // what is sent once more, and what never is
 mod rotation; // identifiers of sessions change
 mod session; // how long people stay signed in, and whose session it is
 mod sign_in; // what the provider is asked
@@ -47,7 +52,9 @@ mod strength; // how people proved who they are
 mod support; // words that many tests share
 mod systemd; // the process and its service manager
 mod tabs; // many sign-ins at once
+mod timeouts; // how long a route waits
 mod tls; // TLS that ends at the gateway
 mod token_endpoint; // spending the code
 mod tokens; // access tokens and their renewal
+mod upstreams; // what stands behind the gateway
 mod websocket; // tunnels, and all that stays open while a session lasts

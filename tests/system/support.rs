@@ -136,3 +136,28 @@ pub(crate) fn token_requests(site: &Site) -> usize {
 pub(crate) fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
 }
+
+/// An upstream `back` of those servers, with more to say of it, and a route `/open` to it for everybody.
+pub(crate) fn open_route(servers: &[String], upstream: &str, route: &str) -> String {
+    let servers: Vec<String> = servers.iter().map(|url| format!("\"{url}\"")).collect();
+    format!(
+        "[upstreams.back]\nservers = [{}]\n{upstream}\n\n[[routes]]\npath = \"/open\"\nupstream = \"back\"\nallow = \"anyone\"\n{route}\n",
+        servers.join(", ")
+    )
+}
+
+/// A site with `open_route`, and one worker, so that what each worker has for itself is there once.
+pub(crate) async fn with_open_route(servers: &[String], upstream: &str, route: &str) -> Site {
+    let routes = open_route(servers, upstream, route);
+    harness::Plan::new().set("listen", "workers", "1").append(routes).start().await
+}
+
+/// Answers of many requests at the same time.
+pub(crate) async fn all_at_once(site: &Site, count: usize, path: &str) -> Vec<Reply> {
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let (browser, path) = (site.browser(), path.to_owned());
+        asking.spawn(async move { browser.fetch("GET", &path).await });
+    }
+    asking.join_all().await
+}

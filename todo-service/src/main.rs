@@ -18,7 +18,13 @@ use tracing_subscriber::EnvFilter;
 #[command(version)]
 struct Arguments {
     /// The settings, a TOML file
-    #[arg(long, value_name = "FILE", global = true, default_value = "todo-service/todo-service.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        env = "TODO_SERVICE_CONFIG",
+        default_value = "todo-service/todo-service.toml"
+    )]
     config: PathBuf,
     #[command(subcommand)]
     command: Option<Command>,

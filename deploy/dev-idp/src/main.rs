@@ -2,6 +2,7 @@
 
 mod healthcheck;
 
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
@@ -51,6 +52,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
         )
+        .with_ansi(std::io::stdout().is_terminal())
         .init();
     let mut terminate = signal(SignalKind::terminate())?;
     let container = arguments.in_container.as_deref().map(Container::find).transpose()?;

@@ -8,22 +8,32 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use http_body::{Body as _, Frame};
 
-use super::{Body, BodyError};
+use super::{Body, BodyError, Progress};
 
 /// A body and what ends it.
 pub struct Guarded {
     body: Body,
-    over: LocalBoxFuture<'static, ()>,
+    over: LocalBoxFuture<'static, BrokenOff>,
+    count: Option<Progress>,
 }
 
 /// A body was broken off here, not by its upstream.
-#[derive(Debug, thiserror::Error)]
-#[error("broken off: its session ended")]
-struct BrokenOff;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenOff {
+    /// Nobody may see more of it.
+    #[error("broken off: its session ended")]
+    SessionOver,
+    /// Nothing came or went for too long.
+    #[error("broken off: nothing came for too long")]
+    Idle,
+    /// The route gives no exchange more time.
+    #[error("broken off: it took too long in all")]
+    TooLong,
+}
 
 impl Guarded {
-    pub(super) fn new(body: Body, over: LocalBoxFuture<'static, ()>) -> Self {
-        Self { body, over }
+    pub(super) fn new(body: Body, over: LocalBoxFuture<'static, BrokenOff>, count: Option<Progress>) -> Self {
+        Self { body, over, count }
     }
 
     pub(super) fn body(&self) -> &Body {
@@ -38,12 +48,16 @@ impl Guarded {
         if matches!(self.body, Body::Empty) {
             return Poll::Ready(None);
         }
-        if self.over.as_mut().poll(cx).is_ready() {
+        if let Poll::Ready(why) = self.over.as_mut().poll(cx) {
             // Dropped now, so that the upstream hears of it too.
             self.body = Body::Empty;
-            return Poll::Ready(Some(Err(BrokenOff.into())));
+            return Poll::Ready(Some(Err(why.into())));
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let (Poll::Ready(Some(Ok(_))), Some(count)) = (&frame, &self.count) {
+            count.note();
+        }
+        frame
     }
 }
 
@@ -58,8 +72,9 @@ mod tests {
     fn guarded() -> (Body, Rc<Cell<bool>>) {
         let is_over = Rc::new(Cell::new(false));
         let seen = Rc::clone(&is_over);
-        let over = poll_fn(move |_| if seen.get() { Poll::Ready(()) } else { Poll::Pending });
-        (Body::Full(Bytes::from_static(b"data: 1")).until(Box::pin(over)), is_over)
+        let over =
+            poll_fn(move |_| if seen.get() { Poll::Ready(BrokenOff::SessionOver) } else { Poll::Pending });
+        (Body::Full(Bytes::from_static(b"data: 1")).until(Box::pin(over), None), is_over)
     }
 
     fn next(body: &mut Body) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {

@@ -1,5 +1,6 @@
 //! Checks that several sections share: names, URLs, durations, scopes, one of a few words.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use url::Url;
@@ -82,6 +83,25 @@ pub(super) fn time(
         return None;
     }
     Some(found)
+}
+
+/// A whole number within bounds, or `default`; otherwise reported.
+pub(super) fn number<T: TryFrom<i64>>(
+    section: &Section<'_>,
+    key: &'static str,
+    default: T,
+    bounds: RangeInclusive<i64>,
+) -> Option<T> {
+    let Some(value) = section.value(key) else {
+        return Some(default);
+    };
+    let number = value.number()?;
+    let fits = T::try_from(number.value).ok().filter(|_| bounds.contains(&number.value));
+    if fits.is_none() {
+        let help = format!("choose from {} to {}", bounds.start(), bounds.end());
+        section.report().problem(&number.place, format!("{} is out of bounds", number.value), help);
+    }
+    fits
 }
 
 /// Scopes by their grammar; every wrong one is reported.

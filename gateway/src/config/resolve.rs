@@ -42,8 +42,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
     let localhost = development::read(top, public_url.as_ref());
     let listen = listen::read(top, public_url.as_ref(), localhost, around);
-    let https = listen.as_ref().and_then(|listen| listen.https.as_ref());
-    let tls = tls::read(top, https, public_url.as_ref(), around);
+    let tls = tls::read(top, listen.as_ref(), public_url.as_ref(), around);
     let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
     let own_addresses: Vec<_> = listen
@@ -51,13 +50,14 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         .flat_map(|listen| listen.settings.http.iter().chain(&listen.settings.https))
         .copied()
         .collect();
-    let upstreams = upstreams::read(top, &own_addresses);
+    let upstreams = upstreams::read(top, &own_addresses, around);
     let tokens = tokens::read(top, &providers);
     let secret_files: Vec<_> = providers
         .iter()
         .filter_map(|provider| provider.found.as_ref())
         .flat_map(|found| found.secret_files.iter().cloned())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
+        .chain(upstreams.iter().filter_map(|upstream| upstream.secret_file.clone()))
         .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
         .chain(tls.iter().flat_map(|tls| tls.secret_files.iter().cloned()))
         .collect();

@@ -1,6 +1,7 @@
 //! `[[routes]]`: which paths lead where, and who may pass.
 
 mod client_certificate;
+mod forwarding;
 mod matching;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use http::Method;
 use crate::routing::{Csrf, Methods, Pattern, Route, RouteProvider, RouteTable, Target};
 use crate::rule::Rule;
 use crate::session::TokenSpec;
+use crate::upstream::Protocol;
 
 use super::files::{self, FilesSettings};
 use super::raw::{Place, Section, Text};
@@ -70,6 +72,8 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let token = token(section, rule.as_ref(), known, found);
     let provider = provider(section, token.as_ref(), known);
     let websocket = section.flag("websocket", false);
+    let upstream = section.value("upstream").and_then(|value| value.get().as_str());
+    let upstream = known.upstreams.iter().find(|other| Some(&*other.name) == upstream);
     // What everybody may read, a forged read cannot give away: pages of a public route can be linked to.
     let is_public = rule.as_ref().is_some_and(Rule::is_public);
     let is_personal = token.as_ref().is_some_and(|spec| spec.is_for_sessions());
@@ -79,7 +83,9 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let (path, methods) = (path?, methods?);
     if websocket {
         check_websocket(section, methods);
+        check_websocket_upstream(section, upstream);
     }
+    let forwarding = forwarding::read(section, Some(methods), upstream);
     let name = if section.has("methods") { format!("{methods} {path}") } else { path.clone() };
     Some(Route {
         name: name.into(),
@@ -92,7 +98,19 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
         websocket,
         provider,
         client_certificate: client_certificate::read(section, known.takes_certificates),
+        forwarding,
     })
+}
+
+/// A WebSocket takes a connection of its own, which HTTP/2 has none of.
+fn check_websocket_upstream(section: &Section<'_>, upstream: Option<&upstreams::Found>) {
+    let protocol = upstream.and_then(|upstream| upstream.protocol);
+    if let Some(value) = section.value("websocket").filter(|_| protocol.is_some_and(Protocol::is_multiplexed))
+    {
+        let message = "a WebSocket is opened over HTTP/1.1, and the upstream speaks HTTP/2";
+        let help = "lead the route to an upstream with protocol = \"http1\"; it may have the same servers";
+        section.report().problem(&value.place(), message, help);
+    }
 }
 
 /// With whom people must have signed in: as the route says, or as its token does.

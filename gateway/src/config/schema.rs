@@ -54,12 +54,18 @@ pub(super) const ALL: &[&Table] = &[
     &TIMEOUTS,
     &TLS,
     &CERTIFICATE,
+    &ACME,
     &PROVIDER,
     &SESSION,
     &STORE,
     &UPSTREAM,
+    &QUEUE,
+    &EJECT,
+    &HEALTH,
     &TOKEN,
     &ROUTE,
+    &ROUTE_TIMEOUTS,
+    &RETRIES,
     &CLIENT_CERTIFICATE,
     &LOG,
     &RELOAD,
@@ -191,14 +197,70 @@ pub(super) const TLS: Table = Table {
         key(
             "certificates",
             "list of tables",
-            Required,
+            Default("required without `acme`"),
             "Each with `certificate` and `key`. Which is shown is decided by the names in the certificates themselves, `*.` for one label; the first is for clients that name no server or an unknown one. One of them must be for the host of `public_url`.",
+        ),
+        key(
+            "acme",
+            "table",
+            Default("none"),
+            "A certificate that the gateway gets for itself and renews: see `[tls] acme`. Then `certificates` may be left out.",
         ),
         key(
             "client_ca",
             "path",
             Default("none: no client is asked for a certificate"),
             "Certificate authorities in PEM form. Clients are asked for a certificate of one of them and may go without; a certificate of anybody else ends the handshake. Which routes need one is said there: `client_certificate`.",
+        ),
+    ],
+};
+
+/// `[tls] acme`
+pub(super) const ACME: Table = Table {
+    header: "[tls] acme",
+    intro: "A certificate from an authority that speaks ACME (RFC 8555), such as Let's Encrypt. It is ordered when there is none, when its names are others, and when two thirds of its time are over; meanwhile the old one is shown. After a failure it is tried again in a minute, then later each time, at most every three hours. While there is no certificate yet, handshakes end. Of several gateways that share the folder one orders, and that one must be reached by the authority.",
+    keys: &[
+        key(
+            "directory",
+            "URL",
+            Required,
+            "The authority's directory: `https://acme-v02.api.letsencrypt.org/directory` is Let's Encrypt, with `acme-staging-v02` for trials.",
+        ),
+        key(
+            "terms_agreed",
+            "`true` or `false`",
+            Required,
+            "`true` says that you have read the authority's terms of service and agree to them. Without it there is no account.",
+        ),
+        key(
+            "contact",
+            "list of strings",
+            Default("none"),
+            "Whom the authority may write to: `[\"mailto:ops@example.com\"]`.",
+        ),
+        key(
+            "account",
+            "folder",
+            Default("`\"var/acme\"`"),
+            "Where the account's key, the certificate and its key are kept, for the gateway's user alone. Made if need be; keep it over restarts.",
+        ),
+        key(
+            "challenge",
+            "`\"tls-alpn-01\"` or `\"http-01\"`",
+            Default("`\"tls-alpn-01\"`"),
+            "How names are proved. `\"tls-alpn-01\"` is answered by `listen.https`, which the authority must reach at port 443; `\"http-01\"` by `listen.http`, at port 80.",
+        ),
+        key(
+            "domains",
+            "list of host names",
+            Default("the host of `public_url`"),
+            "What the certificate is for. No wildcards: they are proved by DNS only.",
+        ),
+        key(
+            "ca",
+            "path",
+            Default("the machine's"),
+            "Certificate authorities in PEM form by which the directory's own certificate is checked.",
         ),
     ],
 };
@@ -515,7 +577,13 @@ pub(super) const UPSTREAM: Table = Table {
             "servers",
             "list of URLs",
             Required,
-            "Where it runs: scheme, host and port, no path. Several servers share the load. The certificates of `https` servers are always verified.",
+            "Where it runs: scheme, host and port, no path. Each request goes to the one of two, picked by chance, that has less to do. `{ url = \"…\", weight = 3 }` gives a server three times the share of others (1 to 100). A name with several addresses is as many servers. The certificates of `https` servers are always verified.",
+        ),
+        key(
+            "protocol",
+            "`\"http1\"`, `\"h2\"` or `\"h2c\"`",
+            Default("`\"http1\"`"),
+            "What is spoken there: HTTP/1.1, HTTP/2 over TLS, or HTTP/2 without TLS (prior knowledge). gRPC needs one of the latter two.",
         ),
         key(
             "connect",
@@ -530,10 +598,196 @@ pub(super) const UPSTREAM: Table = Table {
             "How long the first byte of a response may take.",
         ),
         key(
+            "idle",
+            "duration, `100ms` to `1h`",
+            Default("`\"4s\"`"),
+            "How long a connection that nobody uses is kept. Shorter than the servers keep theirs, because a request on a connection that its server closes at the same moment may be lost.",
+        ),
+        key(
+            "max_connections",
+            "number",
+            Default("no limit"),
+            "The most connections to each server, over all workers. Requests beyond them wait; see `queue`.",
+        ),
+        key(
+            "queue",
+            "table",
+            Default("`{ length = 100, wait = \"1s\" }`"),
+            "Who may wait for a connection; see `[upstreams.NAME] queue`. Needs `max_connections`.",
+        ),
+        key(
+            "eject",
+            "table or `false`",
+            Default("`{ failures = 5, time = \"5s\", longest = \"5m\" }`"),
+            "When a server that fails is left out for a while; see `[upstreams.NAME] eject`. When all are left out, all are asked. `false`: never.",
+        ),
+        key(
+            "health",
+            "table",
+            Default("none: servers are not asked"),
+            "How servers are asked whether they are well; see `[upstreams.NAME] health`.",
+        ),
+        key(
+            "slow_start",
+            "duration, `1s` to `10m`",
+            Default("none: the full share at once"),
+            "How long a server that is back takes to get its full share, beginning with a tenth.",
+        ),
+        key(
+            "resolve",
+            "duration, `1s` to `30s`",
+            Default("`\"10s\"`"),
+            "How often the servers' names are looked up anew. New connections go to new addresses, and connections to addresses that are gone end with what they are doing. While a name cannot be looked up, its last addresses stay.",
+        ),
+        key(
+            "ca",
+            "path",
+            Default("the authorities that the machine trusts"),
+            "A PEM file with the certificates of the only authorities to trust, for `https` servers.",
+        ),
+        key(
+            "client_certificate",
+            "`{ file = \"path\" }`",
+            Default("none"),
+            "The certificate that the gateway shows to `https` servers, in PEM form, followed by its chain. Needs `client_key`.",
+        ),
+        key(
+            "client_key",
+            "secret",
+            Default("none"),
+            "The private key of `client_certificate`, in PEM form: `{ file = \"path\" }` or `{ env = \"NAME\" }`.",
+        ),
+        key(
+            "server_name",
+            "string",
+            Default("the host of the server's URL"),
+            "The name that the servers' certificates must be for, and that they are asked for (SNI).",
+        ),
+        key(
             "plain_http",
             "`true` or `false`",
             Default("`false`"),
             "Whether access tokens may be sent to `http` servers beyond this machine. Say `true` only where the network itself encrypts.",
+        ),
+    ],
+};
+
+/// A server with a weight; described in prose by the reference.
+pub(super) const SERVER: Table = Table {
+    header: "servers",
+    intro: "",
+    keys: &[key("url", "URL", Required, ""), key("weight", "number", Default(""), "")],
+};
+
+/// `queue` of an upstream.
+pub(super) const QUEUE: Table = Table {
+    header: "[upstreams.NAME] queue",
+    intro: "A table: `queue = { length = 100, wait = \"1s\" }`. Who finds it full, or waits in vain, gets 503 with `Retry-After`.",
+    keys: &[
+        key(
+            "length",
+            "number, 0 to 100000",
+            Default("`100`"),
+            "So many requests may wait for a connection, over all workers and servers.",
+        ),
+        key("wait", "duration, `100ms` to `60s`", Default("`\"1s\"`"), "Each no longer than this."),
+    ],
+};
+
+/// `eject` of an upstream.
+pub(super) const EJECT: Table = Table {
+    header: "[upstreams.NAME] eject",
+    intro: "A table: `eject = { failures = 5, time = \"5s\" }`. A failure is a connection that cannot be made, one that breaks before the answer, or an answer that does not come in time. Nothing that a client does is one.",
+    keys: &[
+        key("failures", "number, 1 to 1000", Default("`5`"), "After so many in a row a server is left out."),
+        key(
+            "time",
+            "duration, `100ms` to `1h`",
+            Default("`\"5s\"`"),
+            "The first time for so long, and for twice as long each time more.",
+        ),
+        key("longest", "duration, `100ms` to `1h`", Default("`\"5m\"`"), "But never for longer than this."),
+        key(
+            "server_errors",
+            "`true` or `false`",
+            Default("`false`"),
+            "Whether an answer with a status from 500 is a failure too.",
+        ),
+    ],
+};
+
+/// `health` of an upstream.
+pub(super) const HEALTH: Table = Table {
+    header: "[upstreams.NAME] health",
+    intro: "A table: `health = { path = \"/healthz\", interval = \"10s\" }`. Each address of each server is asked by GET, once for the whole gateway; an answer with a status from 200 to 299 is a yes. A server that is not well gets no requests, unless all are not.",
+    keys: &[
+        key("path", "path", Required, "What is asked for."),
+        key(
+            "interval",
+            "duration, `100ms` to `1h`",
+            Default("`\"10s\"`"),
+            "How long after one question the next.",
+        ),
+        key(
+            "timeout",
+            "duration, `10ms` to `60s`",
+            Default("`\"2s\"`"),
+            "How long the answer may take, connecting included.",
+        ),
+        key("healthy", "number, 1 to 100", Default("`2`"), "So many yeses in a row make a server well."),
+        key("unhealthy", "number, 1 to 100", Default("`3`"), "So many noes in a row make it unwell."),
+    ],
+};
+
+/// `timeouts` of a route.
+pub(super) const ROUTE_TIMEOUTS: Table = Table {
+    header: "[[routes]] timeouts",
+    intro: "A table: `timeouts = { response = \"2m\", idle = \"30s\" }`. Before the answer began, the end is 504; after that, it is broken off visibly.",
+    keys: &[
+        key(
+            "connect",
+            "duration, `1ms` to `60s`",
+            Default("the upstream's"),
+            "How long connecting may take, TLS included.",
+        ),
+        key(
+            "response",
+            "duration, `1ms` to `1h`",
+            Default("the upstream's"),
+            "How long the first byte of a response may take. It starts anew while the client sends its body.",
+        ),
+        key(
+            "idle",
+            "duration, `100ms` to `1d`",
+            Default("none"),
+            "How long nothing may come or go once the response began.",
+        ),
+        key("total", "duration, `100ms` to `1d`", Default("none"), "How long all of it may take together."),
+        key(
+            "streams",
+            "`true` or `false`",
+            Default("`false`"),
+            "Whether `idle` and `total` hold for WebSockets and event streams too.",
+        ),
+    ],
+};
+
+/// `retries` of a route.
+pub(super) const RETRIES: Table = Table {
+    header: "[[routes]] retries",
+    intro: "A table: `retries = { attempts = 3, on = [\"connect\", \"reset\", \"503\"] }`. Only GET, HEAD, OPTIONS, PUT and DELETE without a body are ever sent again, to another server where there is one, and never more than one request in five. A request of which nothing was sent goes to another server in any case.",
+    keys: &[
+        key(
+            "attempts",
+            "number, 2 to 5",
+            Default("`2`"),
+            "How often a request is sent at most, the first time included.",
+        ),
+        key(
+            "on",
+            "list of `\"connect\"`, `\"reset\"`, `\"timeout\"`, `\"502\"`, `\"503\"`, `\"504\"`",
+            Default("`[\"connect\", \"reset\"]`"),
+            "After what: no connection to the only server there is; a connection that broke before an answer came; no answer in time; an answer with that status.",
         ),
     ],
 };
@@ -644,6 +898,30 @@ pub(super) const ROUTE: Table = Table {
             "Which clients may come here at all: those with a certificate of an authority in `[tls] client_ca`. Everybody else is answered 403, before anything else is looked at. `allow` says who of them may pass.",
         ),
         key(
+            "timeouts",
+            "table",
+            Default("the upstream's, and none once the response began"),
+            "With `upstream`: see `[[routes]] timeouts`.",
+        ),
+        key(
+            "retries",
+            "table",
+            Default("none: what may have arrived is not sent again"),
+            "With `upstream`: see `[[routes]] retries`.",
+        ),
+        key(
+            "trailers",
+            "`true` or `false`",
+            Default("`false`, or `true` with `grpc`"),
+            "With `upstream`: whether trailers pass in both directions, but for those that say what only headers may say.",
+        ),
+        key(
+            "grpc",
+            "`true` or `false`",
+            Default("`false`"),
+            "With `upstream`: whether gRPC is spoken. Trailers pass, and what the gateway answers itself is HTTP 200 with `grpc-status`: 14 (unavailable) for 502, 503 and 429, 4 (deadline exceeded) for 504, 16 (unauthenticated) for 401, 7 (permission denied) for 403, 12 (unimplemented) for 404 and 405, 8 (resource exhausted) for 413 and 431, 13 (internal) for 400 and 500. Needs an upstream with `protocol` `\"h2\"` or `\"h2c\"`.",
+        ),
+        key(
             "csrf",
             "`\"header\"` or `\"origin\"`",
             Default(
@@ -729,7 +1007,7 @@ pub(super) const LOG: Table = Table {
 /// `[reload]`
 pub(super) const RELOAD: Table = Table {
     header: "[reload]",
-    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. `http`, `https`, `admin`, `workers` and `timeouts` of `[listen]`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
+    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. `http`, `https`, `admin`, `workers` and `timeouts` of `[listen]`, `[tls] acme`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
     keys: &[key(
         "watch",
         "`true` or `false`",

@@ -1,16 +1,19 @@
 //! `[tls]`: the certificates of the site, and whose client certificates are asked for.
 
+mod acme;
+
 use std::fs;
 use std::path::PathBuf;
 
 use crate::clock::{Clock, Timestamp};
+use crate::handshake::Names;
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::tls::{Pair, PairError, Settings, Source, Trust};
 
 use super::raw::{Place, Section, Value};
-use super::schema;
 use super::secrets::{self, Surroundings, Wanted};
+use super::{listen, schema};
 
 const KEY: Wanted = Wanted {
     lines: true,
@@ -26,13 +29,14 @@ pub(super) struct Found {
     pub(super) secret_files: Vec<PathBuf>,
 }
 
-/// Reads `[tls]`. `wanted` is where `listen.https` stands, if it does.
+/// Reads `[tls]`, for `listen.https`.
 pub(super) fn read(
     top: &Section<'_>,
-    wanted: Option<&Place>,
+    listen: Option<&listen::Found>,
     public_url: Option<&Origin>,
     around: &Surroundings<'_>,
 ) -> Option<Found> {
+    let wanted = listen.and_then(|listen| listen.https.as_ref());
     let Some(value) = top.value("tls") else {
         return match wanted {
             None => Some(Found::default()),
@@ -49,19 +53,33 @@ pub(super) fn read(
         top.report().problem(section.place(), "nobody is shown these certificates", help);
     }
     let mut secret_files = Vec::new();
-    let certificates = certificates(&section, public_url, around, &mut secret_files);
+    let acme = acme::read(&section, listen, public_url, around);
+    if let Ok(Some(acme)) = &acme {
+        secret_files.push(acme.source().key);
+    }
+    let ordered = acme.as_ref().map_or(&[][..], |acme| acme.as_ref().map_or(&[][..], |acme| &acme.domains));
+    let certificates = certificates(&section, ordered, public_url, around, &mut secret_files);
     let client_ca = client_ca(&section, around);
     wanted?;
-    let settings = Settings { certificates: certificates?, client_ca: client_ca.ok()? };
+    let settings = Settings { certificates: certificates?, client_ca: client_ca.ok()?, acme: acme.ok()? };
     Some(Found { settings: Some(settings), secret_files })
 }
 
 fn certificates(
     section: &Section<'_>,
+    ordered: &[String],
     public_url: Option<&Origin>,
     around: &Surroundings<'_>,
     secret_files: &mut Vec<PathBuf>,
 ) -> Option<Vec<Source>> {
+    let is_ordered = |origin: &Origin| Names::new(ordered.iter().cloned()).cover(origin.authority());
+    if section.has("acme") && !section.has("certificates") {
+        if let Some(origin) = public_url.filter(|origin| !ordered.is_empty() && !is_ordered(origin)) {
+            let help = format!("add \"{}\" to `domains`", origin.authority());
+            section.report().problem(section.place(), "no certificate is for the host of `public_url`", help);
+        }
+        return Some(Vec::new());
+    }
     let value = section.required("certificates")?;
     let items = value.list()?;
     let report = section.report();
@@ -75,7 +93,9 @@ fn certificates(
     if found.len() < items.len() {
         return None;
     }
-    let is_named = |origin: &Origin| found.iter().any(|(_, pair)| pair.names.cover(origin.authority()));
+    let is_named = |origin: &Origin| {
+        found.iter().any(|(_, pair)| pair.names.cover(origin.authority())) || is_ordered(origin)
+    };
     if let Some(origin) = public_url.filter(|origin| !is_named(origin)) {
         let names: Vec<String> = found.iter().flat_map(|(_, pair)| pair.names.iter()).collect();
         report.problem(

@@ -1,78 +1,102 @@
 //! `[upstreams.NAME]`: the services behind the gateway.
 
-use std::net::{IpAddr, SocketAddr};
+mod health;
+mod servers;
+mod tls;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderValue;
-use url::{Host, Url};
-
-use crate::origin;
-use crate::upstream::{Server, Settings};
+use crate::upstream::{Protocol, Server, Settings};
 
 use super::raw::{Place, Section, Text};
+use super::secrets::Surroundings;
 use super::{check, schema};
-
-fn server_at(url: &Url) -> Option<Server> {
-    let host = match url.host()? {
-        Host::Domain(name) => name.to_owned(),
-        Host::Ipv4(address) => address.to_string(),
-        Host::Ipv6(address) => address.to_string(),
-    };
-    let shown = url.host_str()?;
-    let authority = url.port().map_or_else(|| shown.to_owned(), |port| format!("{shown}:{port}"));
-    Some(Server {
-        https: url.scheme() == "https",
-        host,
-        port: url.port_or_known_default()?,
-        authority: HeaderValue::from_str(&authority).ok()?,
-    })
-}
-
-/// Whether a listener on `address` would take what is sent to that server.
-fn is_at(server: &Server, address: SocketAddr) -> bool {
-    let here = server.host == "localhost" || server.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let same = server.host.parse() == Ok(address.ip())
-        || (here && (address.ip().is_loopback() || address.ip().is_unspecified()));
-    server.port == address.port() && same
-}
-
-fn is_same(one: &Server, other: &Server) -> bool {
-    (one.https, &one.host, one.port) == (other.https, &other.host, other.port)
-}
 
 /// An upstream of the file: even a wrong one has a name that routes may use.
 pub(super) struct Found {
     pub(super) name: String,
     pub(super) place: Place,
     pub(super) settings: Option<Settings>,
+    /// What is spoken there, where that is told rightly.
+    pub(super) protocol: Option<Protocol>,
     /// Whether an access token would leave this machine without TLS, and nobody said that this is wanted.
     pub(super) leaks_tokens: bool,
+    /// The file of its `client_key`.
+    pub(super) secret_file: Option<PathBuf>,
 }
 
 const CONNECT: Duration = Duration::from_secs(3);
-const CONNECT_BOUNDS: [Duration; 2] = [Duration::from_millis(1), Duration::from_mins(1)];
+pub(super) const CONNECT_BOUNDS: [Duration; 2] = [Duration::from_millis(1), Duration::from_mins(1)];
 const RESPONSE: Duration = Duration::from_secs(30);
-const RESPONSE_BOUNDS: [Duration; 2] = [Duration::from_millis(1), Duration::from_hours(1)];
+pub(super) const RESPONSE_BOUNDS: [Duration; 2] = [Duration::from_millis(1), Duration::from_hours(1)];
+/// Shorter than what servers commonly allow (Node.js 5 s, Apache 5 s, nginx 75 s), so that it is the gateway that closes:
+/// a request on a connection that its server closes at the same moment may be lost.
+const IDLE: Duration = Duration::from_secs(4);
+const IDLE_BOUNDS: [Duration; 2] = [Duration::from_millis(100), Duration::from_hours(1)];
+const RESOLVE: Duration = Duration::from_secs(10);
+const RESOLVE_BOUNDS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+const SLOW_START_BOUNDS: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(10)];
+
+const PROTOCOLS: [(&str, Protocol); 3] =
+    [("http1", Protocol::Http1), ("h2", Protocol::H2), ("h2c", Protocol::H2c)];
 
 /// Reads every `[upstreams.NAME]`. `own` are the addresses the gateway itself listens on.
-pub(super) fn read(top: &Section<'_>, own: &[SocketAddr]) -> Vec<Found> {
+pub(super) fn read(top: &Section<'_>, own: &[SocketAddr], around: &Surroundings<'_>) -> Vec<Found> {
     top.named("upstreams", &schema::UPSTREAM)
         .into_iter()
-        .map(|(name, section)| upstream(top, &name, section, own))
+        .map(|(name, section)| upstream(top, &name, section, own, around))
         .collect()
 }
 
-fn upstream(top: &Section<'_>, name: &Text<'_>, section: Option<Section<'_>>, own: &[SocketAddr]) -> Found {
+fn upstream(
+    top: &Section<'_>,
+    name: &Text<'_>,
+    section: Option<Section<'_>>,
+    own: &[SocketAddr],
+    around: &Surroundings<'_>,
+) -> Found {
     let good_name = check::name(top.report(), name);
-    let (settings, leaks_tokens) =
-        section.map_or((None, false), |section| settings(&section, good_name, own));
-    Found { name: name.value.to_owned(), place: name.place.clone(), settings, leaks_tokens }
+    let found = Found {
+        name: name.value.to_owned(),
+        place: name.place.clone(),
+        settings: None,
+        protocol: None,
+        leaks_tokens: false,
+        secret_file: None,
+    };
+    match section {
+        None => found,
+        Some(section) => settings(&section, good_name, own, around, found),
+    }
 }
 
-fn settings(section: &Section<'_>, name: Option<String>, own: &[SocketAddr]) -> (Option<Settings>, bool) {
-    let servers = servers(section, own);
+fn settings(
+    section: &Section<'_>,
+    name: Option<String>,
+    own: &[SocketAddr],
+    around: &Surroundings<'_>,
+    found: Found,
+) -> Found {
+    let servers = servers::read(section, own);
+    let protocol = protocol(section, servers.as_ref().map(|(servers, _)| &servers[..]));
     let connect_timeout = check::time(section, "connect", CONNECT, CONNECT_BOUNDS);
     let response_timeout = check::time(section, "response", RESPONSE, RESPONSE_BOUNDS);
+    let idle = check::time(section, "idle", IDLE, IDLE_BOUNDS);
+    let resolve = check::time(section, "resolve", RESOLVE, RESOLVE_BOUNDS);
+    let slow_start = optional(section, "slow_start", |key| {
+        check::time(section, key, SLOW_START_BOUNDS[0], SLOW_START_BOUNDS)
+    });
+    let max_connections = optional(section, "max_connections", |key| {
+        check::number(section, key, 1, 1..=100_000).and_then(NonZeroUsize::new)
+    });
+    let queue = health::queue(section);
+    let eject = health::eject(section);
+    let health = health::check(section);
+    let speaks_tls = servers.as_ref().is_none_or(|(servers, _)| servers.iter().any(|server| server.https));
+    let (tls, secret_file) = tls::read(section, speaks_tls, around);
     let plain_http = section.flag("plain_http", false);
     let in_the_clear = servers.as_ref().is_some_and(|(_, in_the_clear)| *in_the_clear);
     if plain_http && in_the_clear {
@@ -84,73 +108,52 @@ fn settings(section: &Section<'_>, name: Option<String>, own: &[SocketAddr]) -> 
         Some(Settings {
             name: name?,
             servers: servers?.0,
+            protocol: protocol?,
             connect_timeout: connect_timeout?,
             response_timeout: response_timeout?,
+            idle: idle?,
+            max_connections: max_connections?,
+            queue: queue?,
+            eject: eject?,
+            health: health?,
+            slow_start: slow_start?,
+            resolve: resolve?,
+            tls: tls?,
         })
     };
-    (complete(), in_the_clear && !plain_http)
+    Found { settings: complete(), protocol, leaks_tokens: in_the_clear && !plain_http, secret_file, ..found }
 }
 
-/// The servers, and whether one of them is reached without TLS beyond this machine.
-fn servers(section: &Section<'_>, own: &[SocketAddr]) -> Option<(Vec<Server>, bool)> {
-    let value = section.required("servers")?;
-    let texts = value.texts()?;
-    let report = section.report();
-    if texts.is_empty() {
-        report.problem(
-            &value.place(),
-            "an upstream needs at least one server",
-            "write [\"http://127.0.0.1:3001\"]",
-        );
-        return None;
-    }
-    let mut in_the_clear = false;
-    let mut found: Vec<Server> = Vec::with_capacity(texts.len());
-    for text in &texts {
-        let Some((url, server)) = server(section, text) else {
-            continue;
-        };
-        if own.iter().any(|address| is_at(&server, *address)) {
-            report.problem(
-                &text.place,
-                "the gateway itself listens here, so requests would go round in circles",
-                "write the address of the service",
-            );
-        } else if found.iter().any(|other| is_same(other, &server)) {
-            report.problem(&text.place, "this server stands here twice", "remove one");
-        } else {
-            in_the_clear |= !server.https && !origin::is_loopback(&url);
-            found.push(server);
-        }
-    }
-    (found.len() == texts.len()).then_some((found, in_the_clear))
+/// What a key says if it is there; nothing inside if it is not.
+fn optional<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    read: impl FnOnce(&'static str) -> Option<T>,
+) -> Option<Option<T>> {
+    if section.has(key) { read(key).map(Some) } else { Some(None) }
 }
 
-fn server(section: &Section<'_>, text: &Text<'_>) -> Option<(Url, Server)> {
-    let problem = |message: &str, help: String| {
-        section.report().problem(&text.place, message, help);
-        None
+/// What is spoken, which must fit how the servers are reached.
+fn protocol(section: &Section<'_>, servers: Option<&[Server]>) -> Option<Protocol> {
+    let protocol = check::word(section, "protocol", &PROTOCOLS, Protocol::Http1)?;
+    let wants_tls = match protocol {
+        Protocol::Http1 => return Some(protocol),
+        Protocol::H2 => true,
+        Protocol::H2c => false,
     };
-    let example = || "write scheme, host and port, such as \"http://127.0.0.1:3001\"".to_owned();
-    let Some(url) = Url::parse(text.value).ok().filter(Url::has_host) else {
-        return problem("this is not the URL of a server", example());
+    let other = servers?.iter().find(|server| server.https != wants_tls);
+    let Some(other) = other else {
+        return Some(protocol);
     };
-    if !matches!(url.scheme(), "http" | "https") {
-        return problem("a server is reached by http or https", example());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        section.report().mask(text.place.span.clone());
-        return problem("a server's URL must not hold a user name or password", example());
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return problem(
-            "a server is scheme, host and port only; the request's own path is forwarded",
-            format!("write \"{}\"", url.origin().ascii_serialization()),
-        );
-    }
-    let server = server_at(&url)?;
-    if server.port == 0 {
-        return problem("port 0 is no server's port", example());
-    }
-    Some((url, server))
+    let (message, help) = if wants_tls {
+        (
+            "\"h2\" is HTTP/2 over TLS, which an http:// server does not speak",
+            "write https://, or protocol = \"h2c\"",
+        )
+    } else {
+        ("\"h2c\" is HTTP/2 without TLS, which an https:// server does not speak", "write protocol = \"h2\"")
+    };
+    let place = section.value("protocol")?.place();
+    section.report().problem(&place, format!("{message} ({})", other.host), help);
+    None
 }

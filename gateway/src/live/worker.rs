@@ -1,18 +1,16 @@
 //! One worker: the generation that its requests are answered with, and connections and counters that never leave its
 //! thread. Knows nothing of where a generation comes from.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-
-use tokio_rustls::TlsConnector;
 
 use crate::access::log::AccessLog;
 use crate::request_id::RequestIds;
 use crate::upstream::deadline::Deadlines;
 use crate::upstream::vigil::Vigil;
-use crate::upstream::{self, Upstream, connect};
+use crate::upstream::{Shared, Upstream};
 
 use super::Live;
 
@@ -36,8 +34,6 @@ pub struct Worker {
     deadlines: Rc<Deadlines>,
     /// The sessions behind what its upstreams keep open.
     vigil: Rc<Vigil>,
-    /// Made for the first upstream that wants it: the machine's certificates are read for it.
-    tls: OnceCell<TlsConnector>,
 }
 
 impl Worker {
@@ -51,7 +47,6 @@ impl Worker {
             access,
             deadlines: Rc::new(Deadlines::new(Instant::now())),
             vigil,
-            tls: OnceCell::new(),
         };
         worker.adopt(live);
         worker
@@ -66,9 +61,9 @@ impl Worker {
     /// are the same stays the very one, with its open connections.
     pub fn adopt(&self, live: Arc<Live>) {
         let older = self.generation();
-        let upstreams = live.upstreams.iter().map(|settings| {
-            let same = older.upstreams.iter().find(|known| known.is_for(settings, &live.forwarded));
-            same.map_or_else(|| Rc::new(self.connections(&live, settings)), Rc::clone)
+        let upstreams = live.upstreams.iter().map(|shared| {
+            let same = older.upstreams.iter().find(|known| known.is_for(shared, &live.forwarded));
+            same.map_or_else(|| Rc::new(self.connections(&live, shared)), Rc::clone)
         });
         let upstreams = upstreams.collect();
         self.generation.replace(Rc::new(Generation { live, upstreams }));
@@ -80,12 +75,11 @@ impl Worker {
         self.access.flush();
         self.deadlines.tick(now);
         self.vigil.check();
+        self.generation.borrow().upstreams.iter().for_each(|upstream| upstream.tick());
     }
 
-    fn connections(&self, live: &Live, settings: &Arc<upstream::Settings>) -> Upstream {
-        let needs_tls = settings.servers.iter().any(|server| server.https);
-        let tls = needs_tls.then(|| self.tls.get_or_init(connect::tls_connector).clone());
+    fn connections(&self, live: &Live, shared: &Arc<Shared>) -> Upstream {
         let (deadlines, vigil) = (Rc::clone(&self.deadlines), Rc::clone(&self.vigil));
-        Upstream::new(Arc::clone(settings), &live.forwarded, tls, deadlines, vigil)
+        Upstream::new(Arc::clone(shared), &live.forwarded, deadlines, vigil)
     }
 }

@@ -184,6 +184,10 @@ pub(super) fn about(reason: Reason) -> Words {
             "This part of the site did not answer in time",
             "It is not your fault. Try again in a few seconds.",
         ),
+        Reason::UpstreamBusy => (
+            "This part of the site is busy",
+            "Too many requests wait for it already. It is not your fault. Try again in a few seconds.",
+        ),
         Reason::ClientGone => {
             ("The request was not finished", "The connection ended before all of it arrived. Try again.")
         }

@@ -25,7 +25,7 @@ use crate::gateway;
 use crate::intake::{MAX_HEADER_BYTES, MAX_TARGET, Peer};
 use crate::live::Worker;
 use crate::session::KeyMemo;
-use crate::tls::Tls;
+use crate::tls::{CHALLENGE_PROTOCOL, Tls};
 use crate::upstream::deadline::TICK;
 
 use super::farewell::Farewell;
@@ -46,7 +46,7 @@ pub(super) enum Door {
     /// HTTP/1.1: whoever stands in front ends TLS, or nobody is in between.
     Plain,
     /// HTTP/1.1, and the only thing to learn is where TLS is.
-    Redirect,
+    Redirect(Arc<Tls>),
     /// TLS, and in it HTTP/2 or HTTP/1.1 by the client's choice. HTTP/2 is spoken nowhere else (requirement H2-07).
     Tls(Arc<Tls>, Timeouts),
 }
@@ -103,7 +103,10 @@ async fn accept(
                     // Tasks of different kinds, so that a plain connection is no larger than it must be.
                     match &door {
                         Door::Plain => connections.spawn_local(converse(worker, stream, peer, farewell)),
-                        Door::Redirect => connections.spawn_local(show_the_way(worker, stream, peer, farewell)),
+                        Door::Redirect(tls) => {
+                            let tls = Arc::clone(tls);
+                            connections.spawn_local(show_the_way(worker, stream, peer, farewell, tls))
+                        }
                         Door::Tls(tls, timeouts) => {
                             let tls = Arc::clone(tls);
                             connections.spawn_local(greet(worker, stream, peer, farewell, tls, *timeouts))
@@ -145,7 +148,11 @@ async fn greet(
         return;
     };
     let connection = stream.get_ref().1;
-    let speaks_http2 = connection.alpn_protocol() == Some(b"h2");
+    let speaks_http2 = match connection.alpn_protocol() {
+        // A certificate authority has seen what it wanted to see (RFC 8737, section 3).
+        Some(CHALLENGE_PROTOCOL) => return,
+        chosen => chosen == Some(b"h2"),
+    };
     peer.handshake = Some(Box::new(tls.shown(connection)));
     drop(tls);
     if speaks_http2 {
@@ -169,11 +176,17 @@ async fn unless_leaving<T>(farewell: &Rc<Farewell>, work: impl Future<Output = T
     .await
 }
 
-async fn show_the_way(worker: Rc<Worker>, stream: TcpStream, peer: Peer, farewell: Rc<Farewell>) {
+async fn show_the_way(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: Peer,
+    farewell: Rc<Farewell>,
+    tls: Arc<Tls>,
+) {
     let connection = http1()
         // Whoever is shown the way has nothing more to ask here.
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), Redirect { worker, peer });
+        .serve_connection(TokioIo::new(stream), Redirect { worker, peer, tls });
     unless_leaving(&farewell, connection).await;
 }
 

@@ -38,9 +38,11 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What is kept of one answer for a client that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How many streams the library itself may have to reset for breaking the protocol (CVE-2025-8671), and how many a
-/// client may take back before they were looked at (CVE-2023-44487), before the connection is given up.
-const MAX_ODD_STREAMS: usize = 50;
+/// How many streams the library may have to reset for breaking the protocol before the connection is given up
+/// (CVE-2025-8671). Those beyond [`MAX_STREAMS`] count too, and a client learns of that limit only in our first frame.
+const MAX_BROKEN_STREAMS: usize = 200;
+/// How many a client may take back before anybody has looked at them (CVE-2023-44487).
+const MAX_UNSEEN_STREAMS: usize = 50;
 /// A client is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(45);
 /// And must answer.
@@ -69,11 +71,12 @@ pub(super) async fn serve<I>(
         let streams = Rc::clone(&streams);
         service_fn(move |request| {
             let (talk, stream) = (Rc::clone(&talk), streams.begin());
-            async move {
+            // In a box, which is gone once there is an answer: a client that takes none holds no more than that.
+            Box::pin(async move {
                 let (worker, peer, memo) = &*talk;
                 let response = gateway::handle(worker, request, peer, memo).await;
                 Ok::<_, Infallible>(response.map(|body| Paced::new(body, stream)))
-            }
+            })
         })
     };
     let connection = http2::Builder::new(Executor(Rc::clone(&streams)))
@@ -83,8 +86,8 @@ pub(super) async fn serve<I>(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(MAX_ODD_STREAMS)
-        .max_local_error_reset_streams(MAX_ODD_STREAMS)
+        .max_pending_accept_reset_streams(MAX_UNSEEN_STREAMS)
+        .max_local_error_reset_streams(MAX_BROKEN_STREAMS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWER)
         .serve_connection(TokioIo::new(Watched::new(io, Rc::clone(&tally))), service);
@@ -164,14 +167,17 @@ impl<'c> Life<'c> {
         if !is_idle {
             self.last_busy = now;
         }
-        match self.left {
+        if let Some(left) = self.left {
             // A client that does not answer the goodbye keeps nobody waiting (requirement EP-05).
-            Some(left) if is_idle && now - left >= LEAVES_WITHIN => Verdict::Cut,
-            Some(_) => Verdict::Stay,
-            None if !self.tally.has_settings() && now - self.begun >= self.timeouts.handshake => Verdict::Cut,
-            None if now - self.last_busy >= self.timeouts.idle => Verdict::Leave,
-            None if now - self.begun >= self.timeouts.age => Verdict::Leave,
-            None => Verdict::Stay,
+            return if is_idle && now - left >= LEAVES_WITHIN { Verdict::Cut } else { Verdict::Stay };
+        }
+        let (age, Timeouts { handshake, idle, age: oldest, .. }) = (now - self.begun, self.timeouts);
+        if !self.tally.has_settings() && age >= handshake {
+            Verdict::Cut
+        } else if now - self.last_busy >= idle || age >= oldest {
+            Verdict::Leave
+        } else {
+            Verdict::Stay
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::session::sealed::Seal;
 use crate::session::store;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
-use crate::upstream::Forwarded;
+use crate::upstream::{Forwarded, Shared};
 
 pub use sessions::SessionsError;
 
@@ -54,6 +54,7 @@ pub(super) fn launch_on(
         http: config.listen.http.clone(),
         https: config.listen.https.clone(),
         tls: tls.map(Arc::new),
+        acme: config.tls.as_ref().and_then(|settings| settings.acme.clone()),
         timeouts: config.listen.timeouts,
         admin: config.listen.admin,
         workers: config.listen.workers.get(),
@@ -150,7 +151,7 @@ fn live(
         routes,
         watches: config.reload.watch,
         files,
-        upstreams: config.upstreams.into_iter().map(Arc::new).collect(),
+        upstreams: Shared::carry(older.map_or(&[], |older| &older.upstreams), config.upstreams, control),
         forwarded,
         metrics,
         seal,

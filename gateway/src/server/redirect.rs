@@ -1,13 +1,14 @@
 //! The plain port of a site that is served with TLS: page loads are sent to the same path of the configured origin, and
-//! everything else is refused, because what it carries has travelled in the clear already. Looks at no cookie and sets
+//! everything else is refused (but for what proves to a certificate authority whose this name is), because what it carries has travelled in the clear already. Looks at no cookie and sets
 //! none (requirement TL-02).
 
 use std::convert::Infallible;
 use std::future::ready;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CACHE_CONTROL, LOCATION, STRICT_TRANSPORT_SECURITY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -20,11 +21,13 @@ use crate::origin::Origin;
 use crate::path;
 use crate::respond::{self, Reader};
 use crate::stop::{Reason, Stop};
+use crate::tls::Tls;
 
 /// Answers the requests of one connection.
 pub(super) struct Redirect {
     pub(super) worker: Rc<Worker>,
     pub(super) peer: Peer,
+    pub(super) tls: Arc<Tls>,
 }
 
 impl Service<Request<Incoming>> for Redirect {
@@ -48,7 +51,9 @@ impl Redirect {
         let is_page =
             matches!(*method, Method::GET | Method::HEAD) && intake::is_navigation(&Method::GET, headers);
         let target = if is_page { target(uri, &live.origin) } else { Err(Reason::PlainHttp) };
+        let proof = (*method == Method::GET).then(|| self.tls.challenges().at(uri.path())).flatten();
         let response = match target {
+            _ if proof.is_some() => proved(proof.as_deref().unwrap_or_default()),
             Ok(target) => moved(target),
             Err(reason) => respond::to_stop(&Stop::refused(reason), Reader::of(headers), &mut record),
         };
@@ -79,5 +84,14 @@ fn moved(location: HeaderValue) -> Response<Body> {
     response.headers_mut().insert(LOCATION, location);
     // Browsers keep such an answer for ever unless told otherwise; a site may go back to another port.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a certificate authority asked for (RFC 8555, section 8.3).
+fn proved(proof: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Full(proof.to_owned().into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

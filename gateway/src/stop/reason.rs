@@ -114,6 +114,8 @@ pub enum Reason {
     UpstreamBroken,
     /// The upstream did not answer in time.
     UpstreamTimeout,
+    /// The upstream has as many connections as it may have, and as many requests wait for one as may.
+    UpstreamBusy,
     /// The client did not finish its request.
     ClientGone,
     /// A defect of the gateway.
@@ -176,6 +178,7 @@ impl Reason {
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamBroken => "upstream_broken",
             Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamBusy => "upstream_busy",
             Self::ClientGone => "client_gone",
             Self::Internal => "internal",
         }

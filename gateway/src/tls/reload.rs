@@ -76,7 +76,9 @@ impl Files {
 }
 
 fn fingerprints(settings: &Settings) -> Vec<Fingerprint> {
-    let pairs = settings.certificates.iter().flat_map(|source| [&source.certificate, &source.key]);
+    let own = settings.acme.as_ref().map(super::acme::Settings::source);
+    let sources = settings.certificates.iter().chain(&own);
+    let pairs = sources.flat_map(|source| [&source.certificate, &source.key]);
     let read = |path: &PathBuf| super::pair::read(path).ok().map(|bytes| hash::sha256(&bytes));
     pairs.chain(&settings.client_ca).map(read).collect()
 }
@@ -117,8 +119,9 @@ impl Tls {
 
     fn load(&self, settings: &Settings) -> Result<(), TlsError> {
         let (set, trust) = (super::load(settings)?, super::trust(settings)?);
-        if trust.is_some() || self.files.settings().client_ca.is_some() {
-            self.config.store(super::config(&self.resolver, trust.as_ref())?);
+        let before = self.files.settings();
+        if trust.is_some() || before.client_ca.is_some() || before.acme != settings.acme {
+            self.config.store(super::config(settings, &self.resolver, trust.as_ref())?);
         }
         let ends = set.first_expiry().unwrap_or(Timestamp(0)).rfc3339();
         tracing::info!(target: "gateway", certificates = set.pairs().len(), ends, "new TLS certificates are used");
@@ -149,7 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), &pem(&["old.example"]));
         let source = Source { certificate: folder.path().join("a.pem"), key: folder.path().join("a.key") };
-        let settings = Settings { certificates: vec![source], client_ca: None };
+        let settings = Settings { certificates: vec![source], client_ca: None, acme: None };
         let tls = Tls::new(settings, Arc::new(Metrics::new())).expect("a certificate");
         (folder, tls)
     }
@@ -191,12 +194,15 @@ mod tests {
     fn other_settings_are_taken_whole_or_not_at_all() {
         let (folder, tls) = tls();
         let nowhere = Source { certificate: folder.path().join("b.pem"), key: folder.path().join("b.key") };
-        assert!(tls.adopt(Settings { certificates: vec![nowhere.clone()], client_ca: None }).is_err());
+        assert!(
+            tls.adopt(Settings { certificates: vec![nowhere.clone()], client_ca: None, acme: None }).is_err()
+        );
         assert!(serves(&tls, "old.example"));
         let (chain, key) = pem(&["other.example"]);
         std::fs::write(&nowhere.certificate, chain).expect("a file");
         std::fs::write(&nowhere.key, key).expect("a file");
-        tls.adopt(Settings { certificates: vec![nowhere], client_ca: None }).expect("a certificate");
+        tls.adopt(Settings { certificates: vec![nowhere], client_ca: None, acme: None })
+            .expect("a certificate");
         assert!(serves(&tls, "other.example"));
     }
 }

@@ -46,6 +46,17 @@ impl Deadlines {
         }
     }
 
+    /// The time that was told last, a tick old at most.
+    pub fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// Waits for `span`.
+    pub async fn sleep(self: &Rc<Self>, span: Duration) {
+        let deadline = self.set(span);
+        poll_fn(|cx| deadline.poll(cx)).await;
+    }
+
     /// Waits for `work`, but no longer than `span`.
     pub async fn within<T>(
         self: &Rc<Self>,

@@ -4,6 +4,7 @@ mod request;
 mod response;
 #[cfg(test)]
 mod tests;
+pub mod trailers;
 
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, LOCATION, SERVER, SET_COOKIE, TRANSFER_ENCODING,

@@ -3,7 +3,7 @@
 
 mod pump;
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,10 +16,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::body::{BrokenOff, Progress};
 use crate::clock::Timestamp;
 use crate::session::Session;
 
 use super::deadline::Deadlines;
+use super::http1::Upgraded;
+use super::limits::Rest;
 use super::vigil::Vigil;
 use pump::Pump;
 
@@ -32,28 +35,57 @@ const USE_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Surroundings {
     pub(super) deadlines: Rc<Deadlines>,
     pub(super) vigil: Rc<Vigil>,
+    /// Time-outs, where the route has some for what stays open.
+    pub(super) rest: Option<Rest>,
 }
 
 /// Does the tunnel's work. Dropped or done, both connections are closed.
 pub(super) async fn run(
     client: OnUpgrade,
-    upstream: OnUpgrade,
+    upstream: Upgraded,
     session: Option<Arc<Session>>,
     around: Surroundings,
 ) {
     // A side that is gone already needs no tunnel.
-    let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else {
+    let Ok(client) = client.await else {
         return;
     };
-    let (client, upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-    let Some(session) = session else {
-        return copy(client, upstream, |_| {}, &around.deadlines).await;
+    let client = TokioIo::new(client);
+    let passed = Progress::default();
+    let mut uses = session.clone().map(|session| {
+        let next = around.vigil.now();
+        Uses { session, vigil: Rc::clone(&around.vigil), next }
+    });
+    let note_up = |bytes: &[u8]| {
+        passed.note();
+        if let Some(uses) = &mut uses {
+            uses.note(bytes);
+        }
     };
-    let end = around.vigil.end_of(Arc::clone(&session));
-    let mut uses = Uses { session, vigil: Rc::clone(&around.vigil), next: around.vigil.now() };
-    let copying = pin!(copy(client, upstream, |bytes| uses.note(bytes), &around.deadlines));
-    if let Either::Right(_) = future::select(copying, end).await {
-        tracing::debug!(target: "gateway", "a WebSocket was closed: its session ended");
+    let copying = pin!(copy(client, upstream, note_up, |_| passed.note(), &around.deadlines));
+    let end = pin!(end_of(session, &around, || passed.count()));
+    if let Either::Right((why, _)) = future::select(copying, end).await {
+        tracing::debug!(target: "gateway", cause = %why, "a WebSocket was closed");
+    }
+}
+
+/// Waits for what ends a tunnel that both sides would keep open.
+async fn end_of(session: Option<Arc<Session>>, around: &Surroundings, passed: impl Fn() -> u64) -> BrokenOff {
+    let session_over = pin!(async {
+        match session {
+            Some(session) => around.vigil.end_of(session).await,
+            None => pending().await,
+        }
+    });
+    let time_over = pin!(async {
+        match around.rest {
+            Some(rest) => rest.over(Rc::clone(&around.deadlines), passed).await,
+            None => pending().await,
+        }
+    });
+    match future::select(session_over, time_over).await {
+        Either::Left(_) => BrokenOff::SessionOver,
+        Either::Right((why, _)) => why,
     }
 }
 
@@ -61,14 +93,15 @@ pub(super) async fn run(
 async fn copy(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     mut upstream: impl AsyncRead + AsyncWrite + Unpin,
-    mut note: impl FnMut(&[u8]),
+    mut note_up: impl FnMut(&[u8]),
+    mut note_down: impl FnMut(&[u8]),
     deadlines: &Rc<Deadlines>,
 ) {
     let (mut up, mut down) = (Pump::default(), Pump::default());
     // For each direction, whether its end was passed on; an error when one is broken.
     let mut flow = |cx: &mut Context<'_>| -> io::Result<(bool, bool)> {
-        let up = up.poll(cx, &mut client, &mut upstream, &mut note)?;
-        let down = down.poll(cx, &mut upstream, &mut client, |_| {})?;
+        let up = up.poll(cx, &mut client, &mut upstream, &mut note_up)?;
+        let down = down.poll(cx, &mut upstream, &mut client, &mut note_down)?;
         Ok((up.is_ready(), down.is_ready()))
     };
     let first = poll_fn(|cx| match flow(cx) {

@@ -36,10 +36,11 @@ export function built(name, profile = 'debug') {
  * Starts a program. `said(pattern)` resolves with the match once a line of its output fits, and fails when the program
  * ends before.
  * @param {string} program @param {string[]} args
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv, listens?: boolean}} [options] `listens`: it reads what `tell` says
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, listens?: boolean, stdio?: import('node:child_process').StdioOptions}} [options]
+ * `listens`: it reads what `tell` says; `stdio`: elsewhere than here, as `spawn` has it
  */
-export function start(program, args, { cwd = ROOT, env = process.env, listens = false } = {}) {
-  const child = spawn(program, args, { cwd, env, stdio: [listens ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
+export function start(program, args, { cwd = ROOT, env = process.env, listens = false, stdio } = {}) {
+  const child = spawn(program, args, { cwd, env, stdio: stdio ?? [listens ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
   running.add(child);
   let output = '';
   const listeners = new Set();
@@ -47,8 +48,7 @@ export function start(program, args, { cwd = ROOT, env = process.env, listens = 
     output += chunk;
     listeners.forEach((look) => look());
   };
-  child.stdout.setEncoding('utf8').on('data', hear);
-  child.stderr.setEncoding('utf8').on('data', hear);
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', hear);
   let over = null;
   const ended = new Promise((resolve) => {
     const end = (why) => {

@@ -70,7 +70,7 @@ export class Project {
 
   /** Ends everything and forgets what it kept. */
   down() {
-    this.compose('down', '--volumes', '--timeout', '5');
+    this.compose('down', '--volumes', '--remove-orphans', '--timeout', '5');
   }
 
   /** What its containers logged. */

@@ -12,7 +12,7 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
     let table = |value: &'t mut Value| value.as_table_mut().expect("a table");
     match header {
         "" => document,
-        "[tls]" | "[listen.timeouts]" | "[tls] certificates" => {
+        "[tls]" | "[listen.timeouts]" | "[tls] certificates" | "[tls] acme" => {
             let tls = document.entry("tls").or_insert_with(|| Value::Table(Table::new()));
             let certificates =
                 "certificates = [{ certificate = { file = \"site.pem\" }, key = { file = \"site.key\" } }]";
@@ -23,10 +23,30 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
             match header {
                 "[tls]" => table(&mut document["tls"]),
                 "[listen.timeouts]" => table(&mut document["listen"]["timeouts"]),
-                _ => table(&mut document["tls"]["certificates"][0]),
+                "[tls] certificates" => table(&mut document["tls"]["certificates"][0]),
+                _ => {
+                    let least = "directory = \"https://ca.example/directory\"\nterms_agreed = true";
+                    let tls = table(&mut document["tls"]);
+                    tls.insert("acme".to_owned(), Value::Table(least.parse().expect("TOML")));
+                    table(&mut tls["acme"])
+                }
             }
         }
         "[upstreams.NAME]" => table(&mut document["upstreams"]["todo"]),
+        "[upstreams.NAME] queue" | "[upstreams.NAME] eject" | "[upstreams.NAME] health" => {
+            let upstream = table(&mut document["upstreams"]["todo"]);
+            upstream.insert("max_connections".to_owned(), Value::Integer(10));
+            let name = header.rsplit(' ').next().expect("a name");
+            let least = if name == "health" { "path = \"/healthz\"" } else { "" };
+            upstream.insert(name.to_owned(), Value::Table(least.parse().expect("TOML")));
+            table(&mut upstream[name])
+        }
+        "[[routes]] timeouts" | "[[routes]] retries" => {
+            let route = table(&mut document["routes"][1]);
+            let name = header.rsplit(' ').next().expect("a name");
+            route.insert(name.to_owned(), Value::Table(Table::new()));
+            table(&mut route[name])
+        }
         "[tokens.NAME]" => table(&mut document["tokens"]["read"]),
         "[session] store" => {
             let session = table(&mut document["session"]);

@@ -20,6 +20,8 @@ const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 /// The flag that ends a stream.
 const END_STREAM: u8 = 1;
+/// The same flag of SETTINGS: it answers, and says nothing.
+const ACK: u8 = 1;
 /// A frame of data this short may come now and then.
 const TINY: usize = 16;
 
@@ -52,17 +54,16 @@ impl Tally {
 
     fn count(&self, kind: u8, flags: u8, length: usize) -> io::Result<()> {
         if !self.has_settings.get() {
-            if kind != SETTINGS {
+            if kind != SETTINGS || flags & ACK != 0 {
                 return Err(io::Error::other("HTTP/2 begins with SETTINGS"));
             }
             self.has_settings.set(true);
         }
+        let is_more = flags & END_STREAM == 0;
         let cost = match kind {
-            HEADERS => 0,
-            DATA if length == 0 && flags & END_STREAM == 0 => 10,
-            DATA if length < TINY && flags & END_STREAM == 0 => 1,
-            DATA => 0,
-            WINDOW_UPDATE => 1,
+            DATA if length == 0 && is_more => 10,
+            DATA | WINDOW_UPDATE if length < TINY && is_more => 1,
+            HEADERS | DATA => 0,
             _ => 10,
         };
         let spent = self.spent.get().saturating_add(cost);
@@ -188,8 +189,10 @@ mod tests {
 
     #[test]
     fn a_connection_begins_with_settings() {
-        let bytes = [vec![b'P'; PREFACE], frame(6, 0, 8)].concat();
-        assert!(Scanner::new().read(&bytes, &Tally::default()).is_err());
+        for first in [frame(6, 0, 8), frame(HEADERS, 5, 8), frame(SETTINGS, ACK, 0)] {
+            let bytes = [vec![b'P'; PREFACE], first].concat();
+            assert!(Scanner::new().read(&bytes, &Tally::default()).is_err());
+        }
     }
 
     #[test]

@@ -1,0 +1,242 @@
+//! One attempt: a request to one server, over a connection that is idle, shared or made for it. Tells what became of it
+//! and whether the request ever left; whether there is another attempt is `again`'s matter.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use http::Request;
+
+use crate::body::{Body, Progress};
+use crate::stop::{Cause, Reason, Stop, Whose};
+
+use super::Upstream;
+use super::connect::{self, ConnectError};
+use super::deadline::TooLate;
+use super::http1::{self, Answer, Connection};
+use super::room::Seat;
+use super::station::Station;
+
+/// Time-outs of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) connect: Duration,
+    pub(super) response: Duration,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// No connection could be made.
+    Unreachable,
+    /// No connection could be made in time.
+    ConnectSlow,
+    /// Too many connections, and too many who wait for one; or too many tries at a server that is left out.
+    Busy,
+    /// The connection was there and took nothing.
+    Unsent,
+    /// The server says that it did not look at the request (RFC 9113, sections 6.8 and 8.7).
+    Refused,
+    /// The connection broke, or what came is not HTTP.
+    Broken,
+    /// No answer in time.
+    Late,
+    /// No answer in time, but the client had not sent all of its body either.
+    Starved,
+    /// The client's body broke off.
+    Client,
+}
+
+impl Kind {
+    /// Whether it says something bad of the server.
+    pub(super) fn blames_server(self) -> bool {
+        match self {
+            Self::Unreachable | Self::ConnectSlow | Self::Unsent | Self::Broken | Self::Late => true,
+            Self::Busy | Self::Refused | Self::Starved | Self::Client => false,
+        }
+    }
+
+    /// Whether not a byte of the request was sent.
+    pub(super) fn is_unsent(self) -> bool {
+        match self {
+            Self::Unreachable | Self::ConnectSlow | Self::Busy | Self::Unsent => true,
+            Self::Refused | Self::Broken | Self::Late | Self::Starved | Self::Client => false,
+        }
+    }
+
+    fn reason(self) -> Reason {
+        match self {
+            Self::Unreachable => Reason::UpstreamUnreachable,
+            Self::ConnectSlow | Self::Late | Self::Starved => Reason::UpstreamTimeout,
+            Self::Busy => Reason::UpstreamBusy,
+            Self::Unsent | Self::Refused | Self::Broken => Reason::UpstreamBroken,
+            Self::Client => Reason::ClientGone,
+        }
+    }
+}
+
+/// An attempt that failed.
+pub(super) struct Failure {
+    pub(super) kind: Kind,
+    pub(super) cause: Cause,
+}
+
+impl Failure {
+    pub(super) fn new(kind: Kind, cause: impl Into<Cause>) -> Self {
+        Self { kind, cause: cause.into() }
+    }
+
+    /// The end of the request, for want of another attempt.
+    pub(super) fn into_stop(self) -> Stop {
+        let whose = if self.kind == Kind::Client { Whose::Client } else { Whose::Upstream };
+        Stop::failed(whose, self.kind.reason(), self.cause)
+    }
+}
+
+/// Too many already, or for too long.
+#[derive(Debug, thiserror::Error)]
+enum Crowded {
+    #[error("as many requests as may wait for a connection")]
+    QueueFull,
+    #[error("no connection was free in time")]
+    QueueSlow,
+    #[error("it failed again and again, and enough requests are trying it")]
+    Trials,
+}
+
+impl Upstream {
+    /// Sends a request to a server, once. The request is as it was if the failure [`is_unsent`](Kind::is_unsent), and used
+    /// up otherwise.
+    pub(super) async fn attempt(
+        &self,
+        station: &Rc<Station>,
+        request: &mut Request<Body>,
+        progress: Option<&Progress>,
+        limits: Limits,
+    ) -> Result<Answer, Failure> {
+        if let Some(streams) = &station.streams {
+            return Box::pin(self.attempt_on_stream(station, streams, request, progress, limits)).await;
+        }
+        self.attempt_on_connection(station, request, progress, limits).await
+    }
+
+    /// HTTP/1.1. An idle connection that the server had closed meanwhile leaves the request unsent; only then is another
+    /// one tried, so that nothing is ever sent twice (requirement TK-13).
+    async fn attempt_on_connection(
+        &self,
+        station: &Rc<Station>,
+        request: &mut Request<Body>,
+        progress: Option<&Progress>,
+        limits: Limits,
+    ) -> Result<Answer, Failure> {
+        loop {
+            let visit = station.pool.enter();
+            let (connection, is_fresh) = match station.pool.take() {
+                Some(connection) => (connection, false),
+                None => Box::pin(self.open(station, limits)).await?,
+            };
+            let exchange = connection.exchange(request, &self.scratch, visit);
+            match self.in_time(progress, limits.response, exchange).await? {
+                Ok(answer) => return Ok(answer),
+                Err(http1::Failure::Unsent(_)) if !is_fresh => {}
+                Err(http1::Failure::Unsent(error)) => return Err(Failure::new(Kind::Unsent, error)),
+                Err(http1::Failure::Client(error)) => return Err(Failure::new(Kind::Client, error)),
+                Err(http1::Failure::Server(error)) => return Err(Failure::new(Kind::Broken, error)),
+            }
+        }
+    }
+
+    /// Waits for the answer's head. The time-out starts anew while the client is still sending its body.
+    pub(super) async fn in_time<T>(
+        &self,
+        progress: Option<&Progress>,
+        limit: Duration,
+        exchange: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let mut exchange = pin!(exchange);
+        loop {
+            let before = progress.map(Progress::count);
+            match self.deadlines.within(limit, exchange.as_mut()).await {
+                Ok(result) => return Ok(result),
+                Err(_) if progress.map(Progress::count) != before => {}
+                Err(late) if progress.is_none_or(Progress::is_over) => {
+                    return Err(Failure::new(Kind::Late, late));
+                }
+                Err(late) => return Err(Failure::new(Kind::Starved, late)),
+            }
+        }
+    }
+
+    /// A new connection, or one that came back while this request waited; and whether it is new.
+    async fn open(&self, station: &Rc<Station>, limits: Limits) -> Result<(Connection, bool), Failure> {
+        let is_first = station.pool.queue().is_none_or(|queue| queue.here.is_empty());
+        let seat = match station.endpoint.room.try_seat().filter(|_| is_first) {
+            Some(seat) => seat,
+            None => match self.wait_for_room(station, || station.pool.take()).await? {
+                Either::Left(connection) => return Ok((connection, false)),
+                Either::Right(seat) => seat,
+            },
+        };
+        let stream = self.dial(station, limits).await?;
+        Ok((Connection::new(stream, Some(seat)), true))
+    }
+
+    /// Waits, with others, until `look` finds something or a connection may be made.
+    pub(super) async fn wait_for_room<T>(
+        &self,
+        station: &Rc<Station>,
+        look: impl Fn() -> Option<T>,
+    ) -> Result<Either<T, Seat>, Failure> {
+        let (room, counts) = (&station.endpoint.room, &self.shared.counts);
+        let refuse = |cause| {
+            counts.refused.fetch_add(1, Ordering::Relaxed);
+            Failure::new(Kind::Busy, cause)
+        };
+        let queue = self.shared.settings.queue;
+        let ticket = self.shared.queued.enter(queue.length, &room.waiting);
+        let Some(_ticket) = ticket else {
+            return Err(refuse(Crowded::QueueFull));
+        };
+        counts.queued.fetch_add(1, Ordering::Relaxed);
+        let line = match (&station.streams, station.pool.queue()) {
+            (Some(streams), _) => Rc::clone(&streams.line),
+            (None, Some(queue)) => Rc::clone(&queue.here),
+            (None, None) => Rc::default(),
+        };
+        let place = line.join();
+        let returned = poll_fn(|cx| place.poll(cx, &look));
+        let seated = pin!(room.wait_for_seat());
+        match self.deadlines.within(queue.wait, select(returned, seated)).await {
+            Ok(Either::Left((found, _))) => Ok(Either::Left(found)),
+            Ok(Either::Right((seat, _))) => Ok(Either::Right(seat)),
+            Err(TooLate) => Err(refuse(Crowded::QueueSlow)),
+        }
+    }
+
+    pub(super) async fn dial(&self, station: &Rc<Station>, limits: Limits) -> Result<http1::Stream, Failure> {
+        let endpoint = &station.endpoint;
+        let is_out = endpoint.health.is_out(self.deadlines.now());
+        let Some(_opening) = station.begin_opening(is_out) else {
+            self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Failure::new(Kind::Busy, Crowded::Trials));
+        };
+        let settings = &self.shared.settings;
+        let server = &settings.servers[endpoint.server];
+        let dialling = connect::dial(&endpoint.addresses, server, settings, self.shared.tls.as_ref());
+        match tokio::time::timeout(limits.connect, dialling).await {
+            Ok(Ok(raw)) => {
+                self.shared.counts.connected.fetch_add(1, Ordering::Relaxed);
+                Ok(raw)
+            }
+            Ok(Err(error)) => Err(unreachable(error)),
+            Err(elapsed) => Err(Failure::new(Kind::ConnectSlow, elapsed)),
+        }
+    }
+}
+
+pub(super) fn unreachable(error: ConnectError) -> Failure {
+    Failure::new(Kind::Unreachable, error)
+}
