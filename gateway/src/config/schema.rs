@@ -1128,7 +1128,7 @@ pub(super) const LOG: Table = Table {
 /// `[reload]`
 pub(super) const RELOAD: Table = Table {
     header: "[reload]",
-    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. `http`, `https`, `admin`, `workers` and `timeouts` of `[listen]`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
+    intro: "A running gateway takes on another configuration whole or not at all: requests under way end as they began, and sessions, WebSockets and open connections notice nothing. One that has a problem is refused; the log and `/readyz` say why, and the gateway goes on with what it had. `http`, `https`, `admin`, `workers` and `timeouts` of `[listen]`, `[tls] acme`, `[session] store`, `[log]`, and taking a key out of `[session] keys` need a restart. SIGHUP reloads in any case.",
     keys: &[key(
         "watch",
         "`true` or `false`",

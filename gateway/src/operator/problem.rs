@@ -27,7 +27,7 @@ pub enum Problem {
     /// The configuration names no token.
     #[error(
         "the configuration has no admin token: run `openssl rand -base64 32 > admin.token && chmod 600 admin.token`, \
-         write admin_token = {{ file = \"admin.token\" }} under [listen], and restart the gateway"
+         and write admin_token = {{ file = \"admin.token\" }} under [listen]"
     )]
     NoToken,
     /// The address belongs to another machine, where the token must not go in the clear.
@@ -35,12 +35,12 @@ pub enum Problem {
     Elsewhere(SocketAddr),
     /// The gateway has no token.
     #[error(
-        "the running gateway has no admin token: it was started before the configuration had one; restart it"
+        "the running gateway has no admin token: /readyz says whether it refused the configuration that has one"
     )]
     GatewayHasNoToken,
     /// The gateway has another token.
     #[error(
-        "the running gateway has another admin token: if it was changed since the gateway started, restart it"
+        "the running gateway has another admin token: /readyz says whether it refused a newer configuration"
     )]
     WrongToken,
     /// There is no such session.

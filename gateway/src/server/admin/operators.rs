@@ -82,8 +82,7 @@ impl NotAnOperator {
             }
             Self::NoToken => forbidden(
                 "there is no admin token: run `openssl rand -base64 32 > admin.token && chmod 600 admin.token`, \
-                 write admin_token = { file = \"admin.token\" } under [listen] of the configuration, \
-                 and restart the gateway",
+                 and write admin_token = { file = \"admin.token\" } under [listen] of the configuration",
             ),
             Self::Missing => reply::unauthorized("show the admin token: Authorization: Bearer TOKEN"),
             Self::Wrong => reply::unauthorized("this is not the admin token of the running gateway"),

@@ -7,12 +7,14 @@ use crate::config::{Config, Timeouts};
 use crate::session::store::Choice;
 use crate::session::vault::ServerKey;
 use crate::telemetry::Log;
+use crate::tls::acme;
 
 /// The settings that a process begins with and ends with.
 pub(in crate::server) struct Fixed {
     http: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
     timeouts: Timeouts,
+    acme: Option<acme::Settings>,
     admin: SocketAddr,
     workers: NonZeroUsize,
     log: Log,
@@ -26,6 +28,7 @@ impl Fixed {
             http: config.listen.http.clone(),
             https: config.listen.https.clone(),
             timeouts: config.listen.timeouts,
+            acme: config.tls.as_ref().and_then(|tls| tls.acme.clone()),
             admin: config.listen.admin,
             workers: config.listen.workers,
             log: config.log.clone(),
@@ -40,6 +43,7 @@ impl Fixed {
             ("listen.http", self.http == new.http),
             ("listen.https", self.https == new.https),
             ("listen.timeouts", self.timeouts == new.timeouts),
+            ("[tls] acme", self.acme == new.acme),
             ("listen.admin", self.admin == new.admin),
             ("listen.workers", self.workers == new.workers),
             ("[log]", self.log == new.log),
