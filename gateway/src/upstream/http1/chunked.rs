@@ -239,7 +239,9 @@ mod tests {
             step in 1_usize..600,
         ) {
             let mut wire = Vec::new();
-            pieces.iter().for_each(|piece| write(piece, &mut wire));
+            for piece in &pieces {
+                write(piece, &mut wire);
+            }
             write_end(None, &mut wire);
             let (data, _, left) = read(&wire, step).expect("well-formed");
             prop_assert_eq!((data, left), (pieces.concat(), 0));
