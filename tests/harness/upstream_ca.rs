@@ -61,7 +61,7 @@ impl UpstreamCa {
     pub fn client_files(&self) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new(vec!["gateway.internal".to_owned()]).expect("a name");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.authority.sign(params).write(self.folder.path(), "client");
+        self.authority.sign(&params).write(self.folder.path(), "client");
         (self.path("client.pem"), self.path("client.key"))
     }
 
@@ -100,7 +100,7 @@ impl UpstreamCa {
         }
         let made = match flaw {
             Flaw::SelfSigned => Identity::own(&[name]),
-            _ => self.authority.sign(params),
+            _ => self.authority.sign(&params),
         };
         let chain = vec![CertificateDer::from_pem_slice(made.certificate.as_bytes()).expect("PEM")];
         (chain, PrivateKeyDer::from_pem_slice(made.key.as_bytes()).expect("PEM"))

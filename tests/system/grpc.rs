@@ -22,7 +22,7 @@ fn answer(status: &'static str) -> Response<BackendBody> {
     let trailers =
         [("grpc-status", status), ("grpc-message", "done"), ("set-cookie", "gateway-session=evil")];
     let mut response = Response::new(backend::pieces(&["wor", "ld"], &trailers));
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     response
 }
 
@@ -52,7 +52,7 @@ async fn trailers_pass_over_http_1_too_where_the_route_says_so_and_nowhere_else(
     let recorder = Recorder::start().await;
     let routes = open_route(&[recorder.url()], "", "trailers = true")
         + "[[routes]]\npath = \"/closed\"\nupstream = \"back\"\nallow = \"anyone\"\n";
-    let site = harness::Plan::new().append(routes).start().await;
+    let site = Plan::new().append(routes).start().await;
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: checksum, set-cookie\r\n\r\n2\r\nok\r\n0\r\n\
                   checksum: 9\r\nset-cookie: gateway-session=evil\r\n\r\n";
     recorder.answer_always(answer);
@@ -104,7 +104,7 @@ async fn what_the_gateway_answers_itself_is_in_grpcs_form() {
              [[routes]]\npath = \"/mine\"\nupstream = \"slow\"\n{GRPC}\n",
             backend.url()
         );
-    let site = harness::Plan::new().append(routes).start().await;
+    let site = Plan::new().append(routes).start().await;
     let reply = site.raw(call(&site, "/open", "", "")).await;
     assert_eq!(status_of(&reply), Some("14"), "unavailable: {reply}");
     assert!(!reply.contains(&gone.number().to_string()), "{reply}");
@@ -128,7 +128,7 @@ async fn messages_of_a_stream_arrive_one_by_one_in_both_directions() {
     let backend = Backend::h2c().await;
     backend.answer(|_| {
         let mut response = Response::new(backend::endless("first"));
-        response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
         response
     });
     let site = with_open_route(&[backend.url()], "protocol = \"h2c\"", GRPC).await;

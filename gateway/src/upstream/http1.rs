@@ -232,9 +232,8 @@ impl Exchange {
         let length = into.filled().len();
         match (read, self.unsent.take()) {
             // The first error is the reason of the second.
-            (Err(_), Some(error)) => Poll::Ready(Err(error.into())),
+            (Err(error), unsent) => Poll::Ready(Err(unsent.unwrap_or(error).into())),
             (Ok(()), Some(error)) if length == 0 => Poll::Ready(Err(error.into())),
-            (Err(error), None) => Poll::Ready(Err(error.into())),
             (Ok(()), None) if length == 0 => Poll::Ready(Err(Broken::Closed)),
             (Ok(()), unsent) => {
                 self.unsent = unsent;

@@ -22,8 +22,11 @@ pub(super) enum Resolver {
     /// This machine's resolver.
     System,
     #[cfg(test)]
-    Scripted(Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>),
+    Scripted(Arc<Script>),
 }
+
+#[cfg(test)]
+type Script = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 
 impl Resolver {
     async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
@@ -97,9 +100,9 @@ mod tests {
 
     /// What the name means, or nothing for trouble.
     #[derive(Clone, Default)]
-    struct Script(Arc<Mutex<Option<Vec<IpAddr>>>>);
+    struct Answers(Arc<Mutex<Option<Vec<IpAddr>>>>);
 
-    impl Script {
+    impl Answers {
         fn say(&self, last: &[u8]) {
             let found = last.iter().map(|last| IpAddr::from(Ipv4Addr::new(192, 0, 2, *last))).collect();
             *self.0.lock().expect("nobody panicked") = Some(found);
@@ -126,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_come_and_go_and_those_that_stay_are_the_same_ones() {
-        let script = Script::default();
+        let script = Answers::default();
         script.say(&[2, 1, 2]);
         let shared = shared_by(settings("http://api.example:80"), script.resolver());
         let mut lineup = shared.lineup();
@@ -140,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_good_answer_stays_while_there_is_no_other() {
-        let script = Script::default();
+        let script = Answers::default();
         let shared = shared_by(settings("http://api.example:80"), script.resolver());
         let mut lineup = shared.lineup();
         lineup.wait_for(|lineup| lineup.is_known).await.expect("it is there");
@@ -163,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn addresses_and_this_machine_are_nothing_to_look_up() {
         for url in ["http://127.0.0.1:80", "http://localhost:80", "http://[::1]:80"] {
-            let shared = shared_by(settings(url), Script::default().resolver());
+            let shared = shared_by(settings(url), Answers::default().resolver());
             assert!(shared.lineup().borrow().is_known, "{url}");
             assert_eq!(addresses(&shared).len(), 1, "{url}");
         }

@@ -77,9 +77,11 @@ impl Chunked {
                     _ => return Err(Broken::Chunk),
                 },
                 State::Trailers => {
-                    let Some(trailers) = take_trailers(bytes)? else { return Ok(Piece::Unknown) };
-                    self.state = State::Done;
-                    return Ok(Piece::End(trailers));
+                    let piece = take_trailers(bytes)?;
+                    if piece != Piece::Unknown {
+                        self.state = State::Done;
+                    }
+                    return Ok(piece);
                 }
                 State::Done => return Ok(Piece::End(None)),
             }
@@ -116,11 +118,11 @@ fn size(line: &[u8]) -> Result<(u64, usize), Broken> {
     }
 }
 
-/// The trailers, once they are whole; nothing in place of none.
-fn take_trailers(bytes: &mut BytesMut) -> Result<Option<Option<HeaderMap>>, Broken> {
+/// The end with its trailers, once they are whole; nothing in place of none.
+fn take_trailers(bytes: &mut BytesMut) -> Result<Piece, Broken> {
     if bytes.starts_with(b"\r\n") {
         bytes.advance(2);
-        return Ok(Some(None));
+        return Ok(Piece::End(None));
     }
     let mut fields = [httparse::EMPTY_HEADER; 32];
     match httparse::parse_headers(bytes, &mut fields) {
@@ -132,9 +134,9 @@ fn take_trailers(bytes: &mut BytesMut) -> Result<Option<Option<HeaderMap>>, Brok
                 trailers.append(name, value);
             }
             bytes.advance(length);
-            Ok(Some(Some(trailers)))
+            Ok(Piece::End(Some(trailers)))
         }
-        Ok(httparse::Status::Partial) if bytes.len() < MAX_TRAILERS => Ok(None),
+        Ok(httparse::Status::Partial) if bytes.len() < MAX_TRAILERS => Ok(Piece::Unknown),
         _ => Err(Broken::Chunk),
     }
 }
@@ -237,7 +239,9 @@ mod tests {
             step in 1_usize..600,
         ) {
             let mut wire = Vec::new();
-            pieces.iter().for_each(|piece| write(piece, &mut wire));
+            for piece in &pieces {
+                write(piece, &mut wire);
+            }
             write_end(None, &mut wire);
             let (data, _, left) = read(&wire, step).expect("well-formed");
             prop_assert_eq!((data, left), (pieces.concat(), 0));

@@ -53,12 +53,11 @@ impl Server {
     async fn send(&self, mut request: Request<Body>) -> (bool, Result<Answer, Failure>) {
         let idle = self.pool.0.borrow_mut().take().and_then(|mut idle| idle.is_quiet().then_some(idle));
         let reused = idle.is_some();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect(self.address).await.expect("it listens");
-                Connection::new(Stream::Plain(stream), None)
-            }
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let stream = TcpStream::connect(self.address).await.expect("it listens");
+            Connection::new(Stream::Plain(stream), None)
         };
         (reused, connection.exchange(&mut request, &self.scratch, self.pool.clone()).await)
     }
@@ -186,7 +185,7 @@ async fn heads_and_interim_answers_have_their_bounds() {
     let long = format!("HTTP/1.1 200 OK\r\nName: {}", "x".repeat(head::MAX_HEAD)).leak().as_bytes();
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "name: value\r\n".repeat(101)).leak().as_bytes();
     let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(MAX_INTERIM + 1).leak().as_bytes();
-    for answer in [&*long, &*many, &*interim] {
+    for answer in [long, many, interim] {
         assert!(outcome(answer).await.0.is_err());
     }
 }
