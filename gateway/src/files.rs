@@ -4,6 +4,7 @@
 mod folder;
 mod headers;
 mod names;
+mod shelf;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -24,6 +25,7 @@ use crate::respond;
 use crate::session::return_to::ReturnTo;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
 use folder::Folder;
+use shelf::Shelf;
 
 /// The Content-Security-Policy of pages, where a route names no other: own scripts, styles and connections only.
 pub const DEFAULT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -80,6 +82,7 @@ impl<'a> FileRequest<'a> {
 pub struct Files {
     settings: Settings,
     folder: ServeDir<DefaultServeDirFallback, Folder>,
+    shelf: Arc<Shelf>,
 }
 
 type Served = Response<ServeFileSystemResponseBody>;
@@ -96,7 +99,13 @@ impl Files {
             .precompressed_gzip()
             // One file per answer, once, however many ranges were asked (CVE-2011-3192).
             .ignore_multi_range_requests(true);
-        Self { settings, folder }
+        let shelf = Arc::new(Shelf::new(&settings.root));
+        Self { settings, folder, shelf }
+    }
+
+    /// The answer that was given a moment ago, if it is still the right one.
+    pub fn at_hand(&self, inbound: &Inbound) -> Option<Response<Body>> {
+        self.shelf.take(inbound.method(), self.below_prefix(inbound.path())?, inbound.headers())
     }
 
     /// The file, or what its absence means.
@@ -117,9 +126,32 @@ impl Files {
             Some(served) if path.is_empty() || served.status() == StatusCode::TEMPORARY_REDIRECT => {
                 with_slash(&request)
             }
-            Some(served) => Ok(self.finish(served, last_segment(path), request.method)),
+            Some(served) => {
+                let answer = self.finish(served, last_segment(path), request.method);
+                self.put_by(&request, path, answer).await
+            }
             None => self.fall_back(&request).await,
         }
+    }
+
+    /// The same answer, read whole and kept if it is one that may be and is short.
+    async fn put_by(
+        &self,
+        request: &FileRequest<'_>,
+        path: &str,
+        answer: Response<Body>,
+    ) -> Result<Response<Body>, Stop> {
+        if !shelf::is_keepable(&answer) || !Shelf::is_plain(request.method, request.headers) {
+            return Ok(answer);
+        }
+        let Some(before) = self.shelf.before(path, answer.headers()) else {
+            return Ok(answer);
+        };
+        let (parts, body) = answer.into_parts();
+        let whole = body.collect().await;
+        let bytes = whole.map_err(|error| Stop::failed(Whose::Gateway, Reason::Internal, error))?.to_bytes();
+        self.shelf.keep((request.method, path, request.headers), before, (&parts.headers, &bytes));
+        Ok(Response::from_parts(parts, Body::Full(bytes)))
     }
 
     /// The path inside the folder: empty, or with a leading slash.

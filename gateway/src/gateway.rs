@@ -75,7 +75,11 @@ async fn answer<'live>(
                 upstream.forward(inbound, permit, authorization, told, record.client, site, retries).await
             }
             Target::Files(index) => {
-                let mut response = live.files[index].serve(FileRequest::of(&inbound)).await?;
+                let files = &live.files[index];
+                let mut response = match files.at_hand(&inbound) {
+                    Some(response) => response,
+                    None => Box::pin(files.serve(FileRequest::of(&inbound))).await?,
+                };
                 if let Some(changes) = permit.changes() {
                     changes.response.apply(response.headers_mut());
                 }

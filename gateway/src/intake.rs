@@ -149,11 +149,14 @@ pub fn admit(
     request_id: RequestId,
     now: Timestamp,
 ) -> Result<Inbound, Stop> {
-    check_limits(&parts).map_err(Stop::refused)?;
+    let seen = Seen::in_headers(&parts.headers);
+    check_limits(&parts, seen.bytes).map_err(Stop::refused)?;
     if parts.version == Version::HTTP_2 {
         http2::as_http1(&mut parts).map_err(Stop::refused)?;
     }
-    check_framing(&parts.headers).map_err(Stop::refused)?;
+    if seen.framing {
+        check_framing(&parts.headers).map_err(Stop::refused)?;
+    }
     let site = site_of(&parts, sites).map_err(Stop::refused)?;
     if let Some(uri) = canonical_target(&parts.uri).map_err(Stop::refused)? {
         parts.uri = uri;
@@ -161,11 +164,28 @@ pub fn admit(
     Ok(Inbound { parts, body, site, request_id, now })
 }
 
-fn check_limits(parts: &Parts) -> Result<(), Reason> {
+/// What one look at a request's headers tells. Most have none of those whose absence need not be looked up one by one.
+struct Seen {
+    bytes: usize,
+    /// Whether anything is said about the body.
+    framing: bool,
+}
+
+impl Seen {
+    fn in_headers(headers: &HeaderMap) -> Self {
+        let mut seen = Self { bytes: 0, framing: false };
+        for (name, value) in headers {
+            seen.bytes += name.as_str().len() + value.len() + 4;
+            seen.framing |= matches!(*name, TRANSFER_ENCODING | CONTENT_LENGTH | EXPECT);
+        }
+        seen
+    }
+}
+
+fn check_limits(parts: &Parts, bytes: usize) -> Result<(), Reason> {
     if parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_TARGET {
         return Err(Reason::TargetTooLong);
     }
-    let bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if bytes > MAX_HEADER_BYTES || parts.headers.len() > MAX_HEADERS {
         return Err(Reason::HeadersTooLarge);
     }
@@ -268,10 +288,13 @@ pub fn may_begin_sign_in(method: &Method, headers: &HeaderMap) -> bool {
 
 /// Whether the other side reads HTML: decides between a page and problem+json.
 pub fn accepts_html(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|accept| accept.contains("text/html")))
+    headers.get_all(ACCEPT).iter().any(is_html)
+}
+
+/// Whether one value of `Accept` names HTML.
+pub fn is_html(accept: &HeaderValue) -> bool {
+    const HTML: &[u8] = b"text/html";
+    accept.as_bytes().windows(HTML.len()).any(|word| word == HTML)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod grpc;
 mod words;
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -34,11 +34,16 @@ pub enum Reader {
 impl Reader {
     /// Judges by the request's own headers: a browser that loads a page or submits a form shows the answer as a page.
     pub fn of(headers: &HeaderMap) -> Self {
-        let person = match headers.get(&intake::SEC_FETCH_MODE) {
-            Some(mode) => mode == "navigate",
-            None => intake::accepts_html(headers),
-        };
-        if person { Self::Person } else { Self::Program }
+        // One look at a handful of names costs every request less than two look-ups would.
+        let mut reads_html = false;
+        for (name, value) in headers {
+            if *name == ACCEPT {
+                reads_html |= intake::is_html(value);
+            } else if *name == intake::SEC_FETCH_MODE {
+                return if value == "navigate" { Self::Person } else { Self::Program };
+            }
+        }
+        if reads_html { Self::Person } else { Self::Program }
     }
 }
 

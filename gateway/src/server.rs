@@ -10,6 +10,7 @@ mod launch;
 pub mod listen;
 mod lookout;
 mod manager;
+mod patience;
 mod redirect;
 mod run;
 mod standing;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 59] = [
+const ORDER: [&str; 60] = [
     // vocabulary
     "clock",
     "entropy",
@@ -58,6 +58,7 @@ const ORDER: [&str; 59] = [
     "config",
     "server/listen",
     "server/farewell",
+    "server/patience",
     "server/http2",
     "server/redirect",
     "server/connection",

@@ -121,7 +121,7 @@ async function startApache(upstream) {
 ServerRoot ${folder}
 ServerName localhost
 PidFile ${folder}/apache.pid
-ErrorLog /dev/stderr
+ErrorLog ${folder}/apache.log
 LogLevel error
 Listen 127.0.0.1:${provider.site}
 ${process.getuid() === 0 ? 'User www-data\nGroup www-data' : ''}
@@ -174,7 +174,7 @@ async function retried(work, process_) {
     try {
       return await work();
     } catch (error) {
-      if (round > 100) throw new Error(`${error}\n${process_.output}`);
+      if (round > 100) throw new Error(`${error}\n${process_.output}${await readFile(join(folder, 'apache.log'), 'utf8').catch(() => "")}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

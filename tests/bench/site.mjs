@@ -47,7 +47,7 @@ public_url = "${https ? 'https' : 'http'}://localhost:${site}"
 ${https ? 'https' : 'http'} = "127.0.0.1:${port}"
 admin   = "127.0.0.1:${admin}"
 workers = ${workers}
-${https ? `\n[tls]\ncertificates = [{ certificate = "${https.certificate}", key = "${https.key}" }]\n` : ''}
+${https ? `\n[tls]\ncertificates = [{ certificate = { file = "${https.certificate}" }, key = { file = "${https.key}" } }]\n` : ''}
 [provider]
 issuer        = "${issuer}"
 client_id     = "todo-web"

@@ -19,7 +19,7 @@ use super::names;
 const MEANINGLESS_BEFORE: Duration = Duration::from_hours(24 * 3_655);
 
 /// The page of a directory.
-const INDEX: &str = "index.html";
+pub(super) const INDEX: &str = "index.html";
 
 /// One folder and what lies in it.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use hyper::rt::Timer;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,6 +31,7 @@ use crate::upstream::deadline::TICK;
 
 use super::farewell::Farewell;
 use super::http2;
+use super::patience::{HeadTimer, Patience, Wait};
 use super::redirect::Redirect;
 
 /// A client may take this long for a request's head, and be idle this long between requests (requirement H1-15).
@@ -60,25 +62,28 @@ pub(super) async fn serve(
     capacity: usize,
 ) {
     let capacity = (capacity / sockets.len().max(1)).max(1);
+    let patience = Rc::new(Patience::new(HEAD_TIMEOUT));
     let mut loops = JoinSet::new();
     for (socket, door) in sockets {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                loops.spawn_local(accept(Rc::clone(&worker), listener, door, stopping.clone(), capacity));
+                let (worker, patience) = (Rc::clone(&worker), Rc::clone(&patience));
+                loops.spawn_local(accept(worker, listener, door, stopping.clone(), patience, capacity));
             }
             Err(error) => tracing::error!(target: "gateway", %error, "cannot watch a listener"),
         }
     }
-    let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    let ticker = tokio::task::spawn_local(tick(Rc::clone(&worker), patience));
     while loops.join_next().await.is_some() {}
     ticker.abort();
     worker.access.flush();
 }
 
-async fn tick(worker: Rc<Worker>) {
+async fn tick(worker: Rc<Worker>, patience: Rc<Patience>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         worker.tick(ticks.tick().await.into_std());
+        patience.tick();
     }
 }
 
@@ -87,6 +92,7 @@ async fn accept(
     listener: TcpListener,
     door: Door,
     mut stopping: Stopping,
+    patience: Rc<Patience>,
     capacity: usize,
 ) {
     let mut connections = JoinSet::new();
@@ -100,16 +106,18 @@ async fn accept(
                     let _ = stream.set_nodelay(true);
                     let peer = Peer::new(address.ip());
                     let (worker, farewell) = (Rc::clone(&worker), Rc::clone(&farewell));
+                    let patience = Rc::clone(&patience);
                     // Tasks of different kinds, so that a plain connection is no larger than it must be.
                     match &door {
-                        Door::Plain => connections.spawn_local(converse(worker, stream, peer, farewell)),
+                        Door::Plain => connections.spawn_local(converse(worker, stream, peer, farewell, patience)),
                         Door::Redirect(tls) => {
                             let tls = Arc::clone(tls);
                             connections.spawn_local(show_the_way(worker, stream, peer, farewell, tls))
                         }
                         Door::Tls(tls, timeouts) => {
                             let tls = Arc::clone(tls);
-                            connections.spawn_local(greet(worker, stream, peer, farewell, tls, *timeouts))
+                            let greeted = greet(worker, stream, peer, farewell, patience, tls, *timeouts);
+                            connections.spawn_local(greeted)
                         }
                     };
                 }
@@ -138,6 +146,7 @@ async fn greet(
     stream: TcpStream,
     mut peer: Peer,
     farewell: Rc<Farewell>,
+    patience: Rc<Patience>,
     tls: Arc<Tls>,
     timeouts: Timeouts,
 ) {
@@ -158,7 +167,7 @@ async fn greet(
     if speaks_http2 {
         http2::serve(worker, stream, peer, farewell, timeouts).await;
     } else {
-        converse(worker, stream, peer, farewell).await;
+        converse(worker, stream, peer, farewell, patience).await;
     }
 }
 
@@ -183,7 +192,7 @@ async fn show_the_way(
     farewell: Rc<Farewell>,
     tls: Arc<Tls>,
 ) {
-    let connection = http1()
+    let connection = http1(TokioTimer::new())
         // Whoever is shown the way has nothing more to ask here.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), Redirect { worker, peer, tls });
@@ -191,23 +200,30 @@ async fn show_the_way(
 }
 
 // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
-fn http1() -> http1::Builder {
+fn http1(timer: impl Timer + Send + Sync + 'static) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(timer)
         .header_read_timeout(HEAD_TIMEOUT)
         // A little above what `intake` admits, so that most excess is answered with its own page and the rest here.
         .max_buf_size(MAX_HEADER_BYTES + MAX_TARGET + 4_096);
     builder
 }
 
-async fn converse<I>(worker: Rc<Worker>, io: I, peer: Peer, farewell: Rc<Farewell>)
-where
+async fn converse<I>(
+    worker: Rc<Worker>,
+    io: I,
+    peer: Peer,
+    farewell: Rc<Farewell>,
+    patience: Rc<Patience>,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let memo = KeyMemo::default();
     let tunnel = Cell::new(None);
+    let wait = Wait::new();
     let service = service_fn(|request| {
+        wait.end();
         let (worker, peer, memo, tunnel) = (&worker, &peer, &memo, &tunnel);
         async move {
             let mut response = gateway::handle(worker, request, peer, memo).await;
@@ -217,15 +233,19 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1().serve_connection(TokioIo::new(io), service).with_upgrades();
+    let timer = HeadTimer::new(Arc::clone(&wait));
+    let connection = http1(timer).serve_connection(TokioIo::new(io), service).with_upgrades();
     let mut connection = pin!(connection);
-    let mut listener = None;
+    let mut places = None;
     let mut is_leaving = false;
     poll_fn(|cx| {
         // How a client's connection ends is the client's business.
         while connection.as_mut().poll(cx).is_pending() {
+            if patience.is_over(&wait) {
+                break;
+            }
             if is_leaving || !farewell.is_said() {
-                listener.get_or_insert_with(|| farewell.listen(cx.waker()));
+                places.get_or_insert_with(|| (farewell.listen(cx.waker()), patience.watch(&wait, cx.waker())));
                 return Poll::Pending;
             }
             is_leaving = true;

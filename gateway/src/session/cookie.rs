@@ -56,6 +56,9 @@ impl Cookies {
 
     /// The session cookie's value; nothing without one, a refusal with two: which is meant cannot be known.
     pub fn session<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, Reason> {
+        if let Some(value) = self.session_alone(headers) {
+            return Ok(Some(value));
+        }
         let mut values =
             pairs(headers).filter(|(name, _)| *name == self.session.as_bytes()).map(|(_, value)| value);
         match (values.next(), values.next()) {

@@ -6,13 +6,12 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::entropy;
 use crate::hash::sha256;
 use crate::hex;
-use crate::secret::Secret;
+use crate::secret::{Secret, same_bytes};
 
 const HANDLE: usize = 16;
 const SECRET: usize = 32;
@@ -145,7 +144,7 @@ impl Proof {
 
 impl PartialEq for Proof {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        same_bytes(&self.0, &other.0)
     }
 }
 
@@ -178,7 +177,7 @@ impl KeyMemo {
     pub fn shown(&self, value: &[u8]) -> Option<Shown> {
         let mut last = self.last.borrow_mut();
         if let Some((known, shown)) = &*last
-            && known.expose().ct_eq(value).into()
+            && same_bytes(known.expose(), value)
         {
             return Some(*shown);
         }

@@ -86,11 +86,15 @@ pub(super) fn read(bytes: &[u8], method: &Method, headers: &mut HeaderMap) -> Re
     let mut map = std::mem::take(headers);
     for field in answer.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Broken::Field)?;
-        said.hear(&name, field.value)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| Broken::Field)?;
-        map.append(name, value);
+        if said.hear(&name, field.value)? {
+            let value = HeaderValue::from_bytes(field.value).map_err(|_| Broken::Field)?;
+            map.append(name, value);
+        }
     }
     let framing = said.framing(status, method, is_http11)?;
+    if said.chunked {
+        map.remove(CONTENT_LENGTH);
+    }
     let keeps_alive = said.keeps_alive(is_http11) && framing != Framing::ToEnd;
     Ok(Some(Head { status, headers: map, framing, keeps_alive, length }))
 }
@@ -105,7 +109,8 @@ struct Said {
 }
 
 impl Said {
-    fn hear(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Broken> {
+    /// Hears a field. True if it says anything beyond this connection.
+    fn hear(&mut self, name: &HeaderName, value: &[u8]) -> Result<bool, Broken> {
         match *name {
             // Said once, and a number (RFC 9112, section 6.3).
             CONTENT_LENGTH if self.length.is_some() => return Err(Broken::Framing),
@@ -114,16 +119,24 @@ impl Said {
             TRANSFER_ENCODING if self.chunked || !value.eq_ignore_ascii_case(b"chunked") => {
                 return Err(Broken::Framing);
             }
-            TRANSFER_ENCODING => self.chunked = true,
+            TRANSFER_ENCODING => {
+                self.chunked = true;
+                return Ok(false);
+            }
             CONNECTION => {
+                let mut names_fields = false;
                 for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-                    self.closes |= word.eq_ignore_ascii_case(b"close");
-                    self.keeps |= word.eq_ignore_ascii_case(b"keep-alive");
+                    match word {
+                        word if word.eq_ignore_ascii_case(b"close") => self.closes = true,
+                        word if word.eq_ignore_ascii_case(b"keep-alive") => self.keeps = true,
+                        _ => names_fields = true,
+                    }
                 }
+                return Ok(names_fields);
             }
             _ => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     fn framing(&self, status: StatusCode, method: &Method, is_http11: bool) -> Result<Framing, Broken> {
