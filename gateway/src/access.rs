@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::intake::Peer;
 use crate::request_id::RequestId;
 use crate::session::SessionKey;
+use crate::site::Site;
 use crate::stop::Reason;
 
 /// The facts of one request, gathered while it is answered.
@@ -27,6 +28,8 @@ pub struct Record<'live> {
     pub method: Method,
     /// The target as sent; only its path is ever written.
     pub target: Uri,
+    /// The site that it was for; nothing before it was admitted.
+    pub site: Option<&'live Site>,
     /// The route that it was for.
     pub route: Option<&'live str>,
     /// The session that it was made with.
@@ -74,6 +77,7 @@ impl<'live> Record<'live> {
             client,
             method: method.clone(),
             target: target.clone(),
+            site: None,
             route: None,
             session: None,
             reason: None,

@@ -10,8 +10,10 @@ mod development;
 mod docs;
 mod duration;
 mod files;
+mod identity;
 mod listen;
 mod log;
+mod origins;
 mod placeholder;
 mod problem;
 mod process;
@@ -36,12 +38,17 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::endpoints;
 use crate::oidc;
+use crate::oidc::client::key::SigningKey;
+use crate::oidc::settings::ResponseMode;
 use crate::origin::Origin;
-use crate::routing::Route;
+use crate::routing::{Overlap, Route, RouteTable};
 use crate::session::TokenSpec;
+use crate::site::Sites;
 use crate::telemetry::Log;
 use crate::upstream;
+use crate::vouch::Vouch;
 
 pub use admin::admin_address;
 pub use files::FilesSettings;
@@ -58,6 +65,8 @@ use secrets::Surroundings;
 pub struct Config {
     /// The address that people type.
     pub public_url: Origin,
+    /// Further public addresses of this gateway.
+    pub other_urls: Vec<Origin>,
     /// Where to listen.
     pub listen: Listen,
     /// The site's certificates, where the gateway ends TLS itself.
@@ -74,6 +83,8 @@ pub struct Config {
     pub tokens: Vec<Arc<TokenSpec>>,
     /// The routes of the file, without the gateway's own paths. No two of them overlap.
     pub routes: Vec<Arc<Route>>,
+    /// With what the gateway tells upstreams who asks: the first key signs, all are published.
+    pub identity_keys: Arc<[SigningKey]>,
     /// What to log.
     pub log: Log,
     /// How the process learns of another configuration.
@@ -87,6 +98,31 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every public address, `public_url` first.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        std::iter::once(&self.public_url).chain(&self.other_urls)
+    }
+
+    /// Every public address with its cookies.
+    pub fn sites(&self) -> Sites {
+        let posts = |provider: &oidc::Settings| provider.response_mode == ResponseMode::FormPost;
+        let form_post = self.providers.iter().any(posts);
+        Sites::new(self.public_url.clone(), self.other_urls.clone(), self.session.cookies, form_post)
+    }
+
+    /// The routes of the file and the gateway's own.
+    ///
+    /// # Errors
+    /// Routes that overlap, which no configuration that was read has.
+    pub fn route_table(&self) -> Result<RouteTable, Vec<Overlap>> {
+        RouteTable::build(self.routes.iter().cloned().chain(endpoints::routes(&self.providers)).collect())
+    }
+
+    /// Who tells upstreams who asks.
+    pub fn vouch(&self) -> Vouch {
+        Vouch::new(self.public_url.as_str(), Arc::clone(&self.identity_keys))
+    }
+
     /// Reads a file. Relative paths in it start from its own folder.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let mut own = Source::of(path);

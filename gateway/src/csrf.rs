@@ -80,8 +80,9 @@ mod tests {
         let request = http::Request::builder().method(method).uri("/api").header("host", "app.example");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let sites = crate::site::tests::sites(&["https://app.example"]);
         let inbound =
-            crate::intake::admit(parts, Body::Empty, &origin, RequestIds::new().next(), Timestamp(0));
+            crate::intake::admit(parts, Body::Empty, &sites, RequestIds::new().next(), Timestamp(0));
         let inbound = inbound.expect("admitted");
         let caller = if signed_in {
             Caller::Session(Arc::new(crate::session::tests::started(0).1))

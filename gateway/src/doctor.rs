@@ -70,7 +70,7 @@ async fn look_at(config: Config, clock: &Clock, report: &mut Report<'_>) {
     for provider in config.providers {
         let name = Arc::clone(&provider.name);
         report.about(are_several.then_some(&*name));
-        oidc::doctor::examine(provider, &config.tokens, clock, &tls, report).await;
+        oidc::doctor::examine(provider, &config.tokens, &config.other_urls, clock, &tls, report).await;
     }
     report.about(None);
     upstreams::examine(&config.upstreams, report).await;

@@ -28,6 +28,7 @@ use crate::policy::Permit;
 use crate::routing::{Csrf, Endpoint, Methods, Pattern, Route, Target};
 use crate::rule::Rule;
 use crate::session::return_to::OWN_PAGE;
+use crate::site::SiteSet;
 use crate::stop::{Reason, Stop};
 
 /// Everything at and below this path is the gateway's.
@@ -142,5 +143,8 @@ fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) ->
         provider: None,
         client_certificate: None,
         forwarding: None,
+        sites: SiteSet::default(),
+        changes: None,
+        claimed: None,
     })
 }

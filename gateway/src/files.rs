@@ -5,8 +5,10 @@ mod folder;
 mod headers;
 mod names;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -35,8 +37,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// A file in the folder that answers navigations to paths which do not exist: a single-page app's entry.
     pub fallback: Option<String>,
-    /// First path segments that other routes and the gateway itself use: the fallback never answers there.
-    pub reserved: Vec<String>,
+    /// First path segments, in lower case, that other routes and the gateway itself use: the fallback never answers there.
+    pub reserved: Arc<BTreeSet<String>>,
     /// The route's path, taken off before looking: `/` or `/docs`.
     pub prefix: String,
     /// Whether anybody may read the files. If not, no shared cache may keep them.
@@ -139,11 +141,7 @@ impl Files {
     /// Only where a person would type an address: not for what looks like a file, not where others answer (ST-04).
     fn may_fall_back(&self, request: &FileRequest<'_>) -> bool {
         let first = request.path.split('/').nth(1).unwrap_or_default();
-        let taken = self
-            .settings
-            .reserved
-            .iter()
-            .any(|reserved| reserved.trim_matches('/').eq_ignore_ascii_case(first));
+        let taken = self.settings.reserved.contains(&first.to_ascii_lowercase());
         request.navigation && !taken && !last_segment(request.path).contains('.')
     }
 

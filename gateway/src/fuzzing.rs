@@ -5,6 +5,7 @@
 //! second, independent look; what is written is read back the same. It knows nothing of what makes the inputs.
 
 mod browser;
+mod upstream;
 
 use crate::oidc::fuzzing::{documents, tokens};
 use crate::server::admin::fuzzing as admin;
@@ -26,11 +27,13 @@ const fn target(name: &'static str, run: fn(&[u8]) -> bool, seeds: fn() -> Vec<V
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     target("path", browser::path, browser::paths),
     target("return_to", browser::return_to, browser::returns),
     target("session_cookie", browser::session_cookie, browser::session_cookies),
     target("login_cookie", browser::login_cookie, browser::login_cookies),
+    target("forwarded_headers", upstream::forwarded_headers, upstream::forwarded_headers_seeds),
+    target("rewrite", upstream::rewrite, upstream::rewrites),
     target("callback", documents::callback, documents::callbacks),
     target("metadata", documents::metadata, documents::metadatas),
     target("jwks", documents::jwks, documents::key_sets),

@@ -18,6 +18,7 @@ use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
 use crate::session::KeyMemo;
+use crate::site::Site;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
 use crate::{csrf, identity};
 
@@ -46,7 +47,8 @@ pub async fn handle(
     if record.new_session.is_some() && !live.may_show_new(record.session, record.time) {
         record.new_session = None;
     }
-    let response = respond::finish(response, &live.origin, &live.cookies, &mut record);
+    let site = record.site.unwrap_or(live.sites.first());
+    let response = respond::finish(response, site, &mut record);
     worker.access.write(&record, arrived.elapsed());
     response
 }
@@ -60,18 +62,25 @@ async fn answer<'live>(
 ) -> Result<Response<Body>, Stop> {
     let live = &*generation.live;
     let (parts, body) = request.into_parts();
-    let inbound =
-        intake::admit(parts, Body::from_client(body), &live.origin, record.request_id, record.time)?;
+    let inbound = intake::admit(parts, Body::from_client(body), &live.sites, record.request_id, record.time)?;
     inbound.must_belong_to(record.client)?;
-    match judge(live, &inbound, memo, record).await {
+    let site = live.site(&inbound);
+    record.site = Some(site);
+    match judge(live, site, &inbound, memo, record).await {
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
                 let upstream = &generation.upstreams[index];
-                let (peer, cookies) = (record.client, &live.cookies);
-                let (origin, retries) = (&live.origin, &mut record.retries);
-                upstream.forward(inbound, permit, authorization, peer, cookies, origin, retries).await
+                let told = live.vouch.introduce(&permit, record.time);
+                let (told, retries) = (told.as_deref(), &mut record.retries);
+                upstream.forward(inbound, permit, authorization, told, record.client, site, retries).await
             }
-            Target::Files(index) => live.files[index].serve(FileRequest::of(&inbound)).await,
+            Target::Files(index) => {
+                let mut response = live.files[index].serve(FileRequest::of(&inbound)).await?;
+                if let Some(changes) = permit.changes() {
+                    changes.response.apply(response.headers_mut());
+                }
+                Ok(response)
+            }
             Target::Endpoint(endpoint) => {
                 Box::pin(endpoints::answer(live, endpoint, inbound, permit, record)).await
             }
@@ -87,25 +96,26 @@ async fn answer<'live>(
 /// Which route, who asks, did the site itself send it, may they, and with which token.
 async fn judge<'live>(
     live: &'live Live,
+    site: &Site,
     inbound: &Inbound,
     memo: &KeyMemo,
     record: &mut Record<'live>,
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
-    let route = live.routes.find(inbound.path(), inbound.method())?;
+    let route = live.routes.find(inbound.site, inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
     record.is_grpc = route.is_grpc();
     policy::certificate(route, record.client)?;
     let mut caller = if route.is_for_the_provider() {
         Ok(Caller::Anonymous { stale_cookie: false })
     } else {
-        identity::establish(inbound, &live.cookies, &live.sessions, memo).await
+        identity::establish(inbound, site, &live.sessions, memo).await
     };
     if route.is_indifferent() {
         caller = identity::or_anybody(caller);
     }
     let caller = caller?;
     record.note(&caller);
-    csrf::check(inbound, route, &caller, &live.origin)?;
+    csrf::check(inbound, route, &caller, &site.origin)?;
     let permit = policy::decide(route, caller, inbound)?;
     // Answers of public routes may be kept by caches, and must then clear nobody's cookie.
     record.clear_session &= matches!(permit.target(), Target::Endpoint(_));

@@ -3,9 +3,9 @@
 
 use crate::caller::Caller;
 use crate::intake::Inbound;
-use crate::session::cookie::Cookies;
 use crate::session::store::{Found, Store};
 use crate::session::{KeyMemo, SessionId};
+use crate::site::Site;
 use crate::stop::{Reason, Stop};
 
 /// Finds the session that the request's cookie names, and nothing else: a client's own headers prove nothing.
@@ -15,11 +15,11 @@ use crate::stop::{Reason, Stop};
 /// - [`Reason::StoreUnavailable`]: whose session it is cannot be known.
 pub async fn establish(
     inbound: &Inbound,
-    cookies: &Cookies,
+    site: &Site,
     sessions: &Store,
     memo: &KeyMemo,
 ) -> Result<Caller, Stop> {
-    let Some(value) = cookies.session(inbound.headers()).map_err(Stop::refused)? else {
+    let Some(value) = site.cookies.session(inbound.headers()).map_err(Stop::refused)? else {
         return Ok(Caller::Anonymous { stale_cookie: false });
     };
     let found = memo.shown(value).map_or(Found::Nothing, |shown| sessions.find(shown, inbound.now));
@@ -31,6 +31,8 @@ pub async fn establish(
             None => None,
         },
     };
+    // A cookie that was carried here from another site opens nothing (requirement SE-06).
+    let session = session.filter(|session| session.is_of(site.origin.tag()));
     Ok(session.map_or(Caller::Anonymous { stale_cookie: true }, Caller::Session))
 }
 

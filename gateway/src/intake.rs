@@ -15,10 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::handshake::Handshake;
-use crate::origin::Origin;
 use crate::path;
 use crate::request_id::RequestId;
 use crate::session::return_to::ReturnTo;
+use crate::site::{SiteId, Sites};
 use crate::stop::{Reason, Stop};
 
 /// What kind of use the browser makes of the answer (W3C Fetch Metadata).
@@ -73,6 +73,8 @@ pub struct Inbound {
     pub parts: Parts,
     /// The body, not yet read.
     pub body: Body,
+    /// The site that its `Host` names.
+    pub site: SiteId,
     /// Its name in logs.
     pub request_id: RequestId,
     /// When it was admitted.
@@ -143,7 +145,7 @@ impl fmt::Debug for Inbound {
 pub fn admit(
     mut parts: Parts,
     body: Body,
-    origin: &Origin,
+    sites: &Sites,
     request_id: RequestId,
     now: Timestamp,
 ) -> Result<Inbound, Stop> {
@@ -152,11 +154,11 @@ pub fn admit(
         http2::as_http1(&mut parts).map_err(Stop::refused)?;
     }
     check_framing(&parts.headers).map_err(Stop::refused)?;
-    check_host(&parts, origin).map_err(Stop::refused)?;
+    let site = site_of(&parts, sites).map_err(Stop::refused)?;
     if let Some(uri) = canonical_target(&parts.uri).map_err(Stop::refused)? {
         parts.uri = uri;
     }
-    Ok(Inbound { parts, body, request_id, now })
+    Ok(Inbound { parts, body, site, request_id, now })
 }
 
 fn check_limits(parts: &Parts) -> Result<(), Reason> {
@@ -196,13 +198,13 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Exactly one `Host`, ours; an absolute-form target must name the same (RFC 9112, section 3.2.2).
-fn check_host(parts: &Parts, origin: &Origin) -> Result<(), Reason> {
+/// Exactly one `Host`, one of ours; an absolute-form target must name the same (RFC 9112, section 3.2.2).
+fn site_of(parts: &Parts, sites: &Sites) -> Result<SiteId, Reason> {
     let host = single(&parts.headers, &HOST).and_then(|value| value.to_str().ok()).ok_or(Reason::BadHost)?;
-    if origin.is_host(host) {
+    if let Some(site) = sites.find(host) {
         return match parts.uri.authority() {
-            Some(authority) if !origin.is_host(authority.as_str()) => Err(Reason::UnknownHost),
-            _ => Ok(()),
+            Some(authority) if !site.origin.is_host(authority.as_str()) => Err(Reason::UnknownHost),
+            _ => Ok(site.id),
         };
     }
     Err(if is_well_formed(host) { Reason::UnknownHost } else { Reason::BadHost })
@@ -278,10 +280,10 @@ mod tests {
     use http::Request;
 
     fn try_admit(request: http::request::Builder) -> Result<Inbound, Reason> {
-        let origin = Origin::parse("http://app.example").expect("valid");
+        let sites = crate::site::tests::sites(&["http://app.example"]);
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let id = crate::request_id::RequestIds::new().next();
-        admit(parts, Body::Empty, &origin, id, Timestamp(0)).map_err(|stop| stop.reason())
+        admit(parts, Body::Empty, &sites, id, Timestamp(0)).map_err(|stop| stop.reason())
     }
 
     fn get(target: &str) -> http::request::Builder {

@@ -35,6 +35,7 @@ pub mod policy;
 pub mod providers;
 pub mod respond;
 pub mod routing;
+pub mod site;
 pub mod websocket;
 // I/O: the provider, tokens, upstreams, files.
 pub mod files;
@@ -43,6 +44,7 @@ pub mod reach;
 pub mod tls;
 pub mod tokens;
 pub mod upstream;
+pub mod vouch;
 // Composition: one request.
 pub mod endpoints;
 pub mod gateway;
@@ -51,6 +53,7 @@ pub mod live;
 // Edge: the process.
 pub mod config;
 pub mod doctor;
+pub mod explain;
 pub mod operator;
 pub mod server;
 pub mod telemetry;

@@ -11,18 +11,18 @@ use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
 use crate::intake::Inbound;
 use crate::metrics::Metrics;
-use crate::origin::Origin;
 use crate::policy::Permit;
 use crate::providers::Providers;
 use crate::routing::RouteTable;
-use crate::session::cookie::Cookies;
 use crate::session::doors::LEAVES_WITHIN;
 use crate::session::sealed::Seal;
 use crate::session::store::Store;
 use crate::session::{SessionId, SessionKey, TokenSpec};
+use crate::site::{Site, Sites};
 use crate::stop::causes;
 use crate::tokens::Tokens;
 use crate::upstream::{Forwarded, Shared};
+use crate::vouch::Vouch;
 
 pub use worker::{Generation, Worker};
 
@@ -33,10 +33,8 @@ pub struct Live {
     pub number: u64,
     /// The time.
     pub clock: Clock,
-    /// `public_url`.
-    pub origin: Origin,
-    /// The gateway's own cookies there.
-    pub cookies: Cookies,
+    /// `public_url` and `other_urls`, each with the gateway's own cookies there.
+    pub sites: Sites,
     /// Every route, the gateway's own paths among them.
     pub routes: RouteTable,
     /// Whether the configuration says to look for changes of it.
@@ -45,8 +43,8 @@ pub struct Live {
     pub files: Vec<Files>,
     /// The services behind the gateway, as `Target::Upstream` counts them. Each worker has connections of its own.
     pub upstreams: Vec<Arc<Shared>>,
-    /// What they are told of the public address.
-    pub forwarded: Forwarded,
+    /// What they are told of the public address, for each site.
+    pub forwarded: Vec<Forwarded>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who is signed in.
@@ -61,6 +59,8 @@ pub struct Live {
     pub seal: Seal,
     /// The keys that the gateway signs with, as it publishes them.
     pub public_jwks: serde_json::Value,
+    /// Who tells upstreams who asks.
+    pub vouch: Vouch,
     /// Who signs people in.
     pub providers: Arc<Providers>,
     /// Access tokens for routes.
@@ -68,6 +68,11 @@ pub struct Live {
 }
 
 impl Live {
+    /// The site that a request is for.
+    pub fn site(&self, inbound: &Inbound) -> &Site {
+        self.sites.at(inbound.site)
+    }
+
     /// `[tokens.NAME]`, if there is one that people sign in for.
     pub fn token(&self, name: &str) -> Option<&TokenSpec> {
         self.token_specs
@@ -94,11 +99,12 @@ impl Live {
     /// fails here is no reason to refuse the request: the old identifier still works.
     pub async fn renew(&self, permit: &Permit<'_>, inbound: &Inbound) -> Option<HeaderValue> {
         let session = permit.caller().session()?;
-        let shown = SessionId::parse(self.cookies.session(inbound.headers()).ok()??)?;
+        let cookies = &self.site(inbound).cookies;
+        let shown = SessionId::parse(cookies.session(inbound.headers()).ok()??)?;
         let renewed = self.sessions.renew(session, &shown, inbound.now).await.ok()??;
         let left = session.absolute_end().0.saturating_sub(inbound.now.0);
         let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
-        Some(self.cookies.set_session(&renewed.reveal(), left))
+        Some(cookies.set_session(&renewed.reveal(), left))
     }
 
     /// Whether a new identifier that was made for a request at `made` may still leave with its answer. Not for a session

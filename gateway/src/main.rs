@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use gateway::clock::Clock;
 use gateway::config::{self, Config, Problems};
 use gateway::doctor::{self, Format};
-use gateway::operator::health::{self, Question};
+use gateway::explain::{self, Explainer, Who};
+use gateway::operator::health;
 use gateway::operator::{self, Admin, Problem, Style, Which};
 use gateway::telemetry;
 use mimalloc::MiMalloc;
@@ -53,6 +55,10 @@ enum Command {
         #[arg(long, value_name = "IP:PORT")]
         address: Option<SocketAddr>,
     },
+    /// Say what would become of a request: its route, each rule, the token, and the headers that would go upstream
+    ///
+    /// Exits with 0 if it would be let pass, 1 if it would be refused, 2 if it cannot be asked.
+    Explain(Explain),
     /// List or end sessions of the gateway that runs with this configuration
     ///
     /// Exits with 0 when done, 1 on an error, 3 if there was no such session.
@@ -60,6 +66,23 @@ enum Command {
     /// Print the reference of the configuration as Markdown
     #[command(hide = true)]
     Docs,
+}
+
+#[derive(Args)]
+struct Explain {
+    /// The method, such as GET
+    method: String,
+    /// The address, or a path on `public_url`
+    url: String,
+    /// The claims of whoever is signed in, as a file with a JSON object; without it, somebody with no claims
+    #[arg(long, value_name = "FILE", conflicts_with = "anonymous")]
+    claims: Option<PathBuf>,
+    /// Nobody is signed in
+    #[arg(long)]
+    anonymous: bool,
+    /// A header besides those that a page of the site sends; more than once for more
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    header: Vec<String>,
 }
 
 #[derive(Args)]
@@ -117,13 +140,14 @@ fn main() -> ExitCode {
             healthcheck(&arguments.config, ready, address).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Doctor { json }) => examine(&arguments.config, json),
+        Some(Command::Explain(asked)) => explain_request(&arguments.config, asked),
         Some(Command::Sessions(sessions)) => self::sessions(&arguments.config, sessions),
         Some(Command::Docs) => print_reference().map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            explain(&error);
+            complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -145,7 +169,7 @@ fn show(path: &Path) -> anyhow::Result<()> {
 }
 
 fn healthcheck(path: &Path, ready: bool, address: Option<SocketAddr>) -> anyhow::Result<()> {
-    let question = if ready { Question::Ready } else { Question::Alive };
+    let question = if ready { health::Question::Ready } else { health::Question::Alive };
     let address = address.unwrap_or_else(|| config::admin_address(path));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(health::ask(address, question))?)
@@ -221,8 +245,58 @@ fn examine(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// It could not be asked.
+const BAD_QUESTION: u8 = 2;
+
+/// Says what would become of a request.
+fn explain_request(path: &Path, asked: Explain) -> anyhow::Result<ExitCode> {
+    let question = match question(asked) {
+        Ok(question) => question,
+        Err(error) => {
+            complain(&error);
+            return Ok(ExitCode::from(BAD_QUESTION));
+        }
+    };
+    let explainer = Explainer::new(Config::load(path)?);
+    let explainer = explainer.map_err(|overlaps| anyhow::anyhow!("routes overlap: {overlaps:?}"))?;
+    let account = match explainer.explain(&question, Clock::system().now()) {
+        Ok(account) => account,
+        Err(error) => {
+            complain(&error.into());
+            return Ok(ExitCode::from(BAD_QUESTION));
+        }
+    };
+    let mut out = io::stdout().lock();
+    let color = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    explain::print(&account, color, &mut out)?;
+    Ok(if account.is_allowed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn question(asked: Explain) -> anyhow::Result<Question> {
+    let Explain { method, url, claims, anonymous, header } = asked;
+    let who = match claims {
+        _ if anonymous => Who::Nobody,
+        None => Who::Somebody(serde_json::Map::new()),
+        Some(file) => {
+            let text = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let claims = serde_json::from_slice(&text);
+            Who::Somebody(claims.with_context(|| format!("{} is not a JSON object", file.display()))?)
+        }
+    };
+    let line = |line: String| match line.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err(anyhow::anyhow!("{line:?} is not a header: write \"Name: value\"")),
+    };
+    Ok(explain::Question {
+        method,
+        url,
+        headers: header.into_iter().map(line).collect::<Result<_, _>>()?,
+        who,
+    })
+}
+
 /// Says on standard error why there is no gateway. Nobody is left to tell if that fails.
-fn explain(error: &anyhow::Error) {
+fn complain(error: &anyhow::Error) {
     let mut err = io::stderr().lock();
     let color = err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let _ = match error.downcast_ref::<Problems>() {

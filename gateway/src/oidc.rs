@@ -45,6 +45,7 @@ use crate::stop::{Reason, Stop, Whose};
 pub use ask::Ask;
 pub use callback::Answer;
 pub use grants::{AccessToken, GrantError, SubjectKind, bearer_of};
+pub use id_token::about_the_person;
 pub use refresh::{RefreshError, Refreshed};
 pub use settings::Settings;
 pub use sign_in::{Begun, Purpose, SignedIn, Want};

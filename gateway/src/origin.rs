@@ -1,8 +1,9 @@
-//! The address that browsers type: `public_url`, parsed once. Every absolute URL the gateway writes starts from it
-//! and never from what a request says of itself (requirement SI-09).
+//! An address that browsers type: `public_url` or one of `other_urls`, parsed once. Every absolute URL the gateway writes
+//! starts from one of them and never from what a request says of itself (requirement SI-09).
 
 use std::net::IpAddr;
 
+use aws_lc_rs::digest;
 use http::HeaderValue;
 use url::{Host, Url};
 
@@ -13,7 +14,12 @@ pub struct Origin {
     authority: String,
     secure: bool,
     loopback: bool,
+    tag: OriginTag,
 }
+
+/// An origin in eight bytes, for what must remember where it belongs: the beginning of its SHA-256.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OriginTag(pub u64);
 
 /// Why a text is not a usable origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +48,10 @@ impl Origin {
         }
         let host = url.host_str().ok_or(OriginError::NotAbsolute)?;
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let text = url.origin().ascii_serialization();
         Ok(Self {
-            text: url.origin().ascii_serialization(),
+            tag: OriginTag::of(&text),
+            text,
             authority,
             secure: url.scheme() == "https",
             loopback: is_loopback(&url),
@@ -68,13 +76,18 @@ impl Origin {
         }
         // A default port may be left out or written, on either side, but only once.
         let default_port = if self.secure { "443" } else { "80" };
-        let parts = |host: &'_ str| match host.rsplit_once(':') {
-            Some((name, port)) if !port.contains(']') => (name.to_ascii_lowercase(), port.to_owned()),
-            _ => (host.to_ascii_lowercase(), default_port.to_owned()),
+        let parts = |host| {
+            let split = str::rsplit_once(host, ':').filter(|(_, port)| !port.contains(']'));
+            split.unwrap_or((host, default_port))
         };
-        let (name, port) = parts(host);
-        let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
-        (name, port) == parts(&self.authority)
+        let ((name, port), (own_name, own_port)) = (parts(host), parts(&self.authority));
+        let name = name.strip_suffix('.').unwrap_or(name);
+        name.eq_ignore_ascii_case(own_name) && port == own_port
+    }
+
+    /// What remembers this origin in few bytes.
+    pub fn tag(&self) -> OriginTag {
+        self.tag
     }
 
     /// `https`?
@@ -103,6 +116,14 @@ impl Origin {
     /// Never: a parsed host is visible ASCII.
     pub fn authority_value(&self) -> HeaderValue {
         HeaderValue::from_str(&self.authority).expect("a URL's host is visible ASCII")
+    }
+}
+
+impl OriginTag {
+    fn of(origin: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, origin.as_bytes());
+        let first = hash.as_ref().first_chunk().expect("a SHA-256 has 32 bytes");
+        Self(u64::from_be_bytes(*first))
     }
 }
 

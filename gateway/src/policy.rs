@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::caller::Caller;
 use crate::intake::{Inbound, Peer};
-use crate::routing::{Csrf, Forwarding, Route, Target};
+use crate::routing::{Changes, Csrf, Forwarding, Route, Target};
 use crate::session::return_to::ReturnTo;
 use crate::session::{TokenFor, TokenKind};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
@@ -18,7 +18,17 @@ pub struct Permit<'live> {
     caller: Caller,
 }
 
-impl Permit<'_> {
+impl<'live> Permit<'live> {
+    /// The route that lets them pass.
+    pub fn route(&self) -> &'live Route {
+        self.route
+    }
+
+    /// What it changes on the way.
+    pub fn changes(&self) -> Option<&'live Changes> {
+        self.route.changes.as_deref()
+    }
+
     /// Where the route leads.
     pub fn target(&self) -> Target {
         self.route.target
@@ -107,9 +117,7 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::clock::Timestamp;
-    use crate::origin::Origin;
     use crate::request_id::RequestIds;
-    use crate::routing::{Methods, Pattern};
     use crate::rule::Rule;
     use crate::session::TokenSpec;
     use std::sync::Arc;
@@ -117,25 +125,13 @@ mod tests {
     fn inbound(target: &str) -> Inbound {
         let request = http::Request::get(target).header("host", "app.example").header("accept", "text/html");
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        let origin = Origin::parse("https://app.example").expect("valid");
-        crate::intake::admit(parts, Body::Empty, &origin, RequestIds::new().next(), Timestamp(0))
+        let sites = crate::site::tests::sites(&["https://app.example"]);
+        crate::intake::admit(parts, Body::Empty, &sites, RequestIds::new().next(), Timestamp(0))
             .expect("admitted")
     }
 
     fn route(rule: Rule) -> Route {
-        Route {
-            name: "test".into(),
-            path: Pattern::Prefix("/".into()),
-            methods: Methods::ALL,
-            rule,
-            csrf: Csrf::Origin,
-            target: Target::Upstream(0),
-            token: None,
-            websocket: false,
-            provider: None,
-            client_certificate: None,
-            forwarding: None,
-        }
+        Route { rule, target: Target::Upstream(0), ..crate::routing::tests::route("/", &[]) }
     }
 
     fn alice() -> Caller {

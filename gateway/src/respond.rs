@@ -14,11 +14,10 @@ use serde_json::json;
 use crate::access::Record;
 use crate::body::Body;
 use crate::intake;
-use crate::origin::Origin;
 use crate::pages::Page;
 use crate::request_id;
-use crate::session::cookie::Cookies;
 use crate::session::return_to::ReturnTo;
+use crate::site::Site;
 use crate::stop::{Fault, Reason, Remedy, SignIn, Stop, Whose};
 
 static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -155,6 +154,11 @@ fn status(stop: &Stop) -> StatusCode {
     }
 }
 
+/// What the answer to a stop would say first: for people who ask in advance.
+pub fn told(stop: &Stop) -> (StatusCode, &'static str) {
+    (status(stop), words::about(stop.reason()).title)
+}
+
 fn page(stop: &Stop, status: StatusCode, record: &Record<'_>) -> Response<Body> {
     let words = words::about(stop.reason());
     let way_on = way_on(stop);
@@ -251,27 +255,22 @@ pub fn go_to(target: &ReturnTo) -> Response<Body> {
 }
 
 /// The last hand on every answer: security headers, the request's name, the cleared cookie, the record's status.
-pub fn finish(
-    mut response: Response<Body>,
-    origin: &Origin,
-    cookies: &Cookies,
-    record: &mut Record<'_>,
-) -> Response<Body> {
+pub fn finish(mut response: Response<Body>, site: &Site, record: &mut Record<'_>) -> Response<Body> {
     record.status = response.status();
     let headers = response.headers_mut();
     headers.insert(&request_id::HEADER, record.request_id.value());
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("strict-origin-when-cross-origin"));
-    if origin.is_secure() {
+    if site.origin.is_secure() {
         headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
     }
     if let Some(cookie) = record.new_session.take() {
         headers.append(SET_COOKIE, cookie);
     } else if record.clear_session {
-        headers.append(SET_COOKIE, cookies.clear_session());
+        headers.append(SET_COOKIE, site.cookies.clear_session());
     }
     if let Some(name) = &record.clear_login {
-        headers.append(SET_COOKIE, cookies.clear_login(name));
+        headers.append(SET_COOKIE, site.cookies.clear_login(name));
     }
     response
 }
@@ -305,7 +304,6 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::intake::Peer;
     use crate::request_id::RequestIds;
-    use crate::session::cookie::Style;
     use crate::stop::Refusal;
     use http::Method;
     use std::sync::LazyLock;
@@ -366,14 +364,9 @@ mod tests {
 
     #[test]
     fn every_answer_leaves_with_its_name_and_protection() {
-        let origin = Origin::parse("https://app.example").expect("valid");
+        let sites = crate::site::tests::sites(&["https://app.example"]);
         let mut record = Record { clear_session: true, ..record() };
-        let response = finish(
-            Response::new(Body::Empty),
-            &origin,
-            &Cookies::on(&origin, Style::default(), false),
-            &mut record,
-        );
+        let response = finish(Response::new(Body::Empty), sites.first(), &mut record);
         let headers = response.headers();
         assert_eq!(headers[&request_id::HEADER], record.request_id.as_str());
         assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");

@@ -8,6 +8,7 @@ pub mod cookie;
 pub mod doors;
 pub mod ending;
 pub mod id;
+pub mod introduction;
 pub mod return_to;
 pub mod sealed;
 pub mod store;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::origin::OriginTag;
 use crate::rule::Facts;
 use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
@@ -147,6 +149,7 @@ pub struct Session {
     absolute: u32,
     renewal: u32,
     device: Device,
+    origin: OriginTag,
     /// Locks what is stored of this session; nothing where nothing is.
     data_key: Option<Box<DataKey>>,
     state: ArcSwap<State>,
@@ -167,6 +170,18 @@ pub struct Beginning {
     pub credentials: Credentials,
     /// From where.
     pub device: Device,
+    /// The site on which they signed in; the session is good there and nowhere else.
+    pub origin: OriginTag,
+}
+
+/// What never changes in a session, from its beginning to its end.
+struct Lasting {
+    key: SessionKey,
+    started: Timestamp,
+    lifetimes: Lifetimes,
+    device: Device,
+    origin: OriginTag,
+    data_key: Option<DataKey>,
 }
 
 impl Session {
@@ -180,25 +195,30 @@ impl Session {
         lock: Option<(DataKey, vault::Wrap)>,
     ) -> Self {
         let (data_key, wrap) = lock.unzip();
+        let Beginning { identity, credentials, device, origin } = beginning;
         let state = State {
             version: 1,
             doors: Doors::first(Door { proof: id.proof(), wrap: wrap.map(Box::new) }, now),
             renewal_due: now.plus(lifetimes.renewal),
-            identity: Arc::new(beginning.identity),
-            credentials: Arc::new(beginning.credentials),
+            identity: Arc::new(identity),
+            credentials: Arc::new(credentials),
         };
-        Self::of(id.key(), now, lifetimes, beginning.device, data_key, state, now)
+        Self::of(Lasting { key: id.key(), started: now, lifetimes, device, origin, data_key }, state, now)
     }
 
-    fn of(
-        key: SessionKey,
-        started: Timestamp,
-        lifetimes: Lifetimes,
-        device: Device,
-        data_key: Option<DataKey>,
-        state: State,
-        last_used: Timestamp,
-    ) -> Self {
+    /// A session that nobody keeps and no cookie opens: what `gateway explain` supposes of somebody who is signed in.
+    pub fn imagined(identity: Identity, now: Timestamp) -> Self {
+        let credentials =
+            Credentials { id_token: Secret::new(String::new()), refresh_token: None, access: Vec::new() };
+        let beginning =
+            Beginning { identity, credentials, device: Device::default(), origin: OriginTag::default() };
+        let day = Duration::from_hours(24);
+        let lifetimes = Lifetimes { idle: day, absolute: day, renewal: day };
+        Self::start(&SessionId::generate(), beginning, lifetimes, now, None)
+    }
+
+    fn of(lasting: Lasting, state: State, last_used: Timestamp) -> Self {
+        let Lasting { key, started, lifetimes, device, origin, data_key } = lasting;
         Self {
             key,
             started,
@@ -206,6 +226,7 @@ impl Session {
             absolute: seconds(lifetimes.absolute),
             renewal: seconds(lifetimes.renewal),
             device,
+            origin,
             data_key: data_key.map(Box::new),
             state: ArcSwap::from_pointee(state),
             last_used: AtomicI64::new(last_used.0),
@@ -243,6 +264,12 @@ impl Session {
     /// From where.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Whether it was begun on that site (requirement SE-06). Of sessions that were written down before there were several
+    /// sites nobody knows; they are good everywhere.
+    pub fn is_of(&self, origin: OriginTag) -> bool {
+        self.origin == origin || self.origin == OriginTag::default()
     }
 
     /// How long it lives.
@@ -324,7 +351,12 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn beginning() -> Beginning {
-        Beginning { identity: identity(), credentials: credentials(), device: Device::default() }
+        Beginning {
+            identity: identity(),
+            credentials: credentials(),
+            device: Device::default(),
+            origin: OriginTag::default(),
+        }
     }
 
     pub(crate) fn lifetimes() -> Lifetimes {

@@ -40,11 +40,11 @@ use tokio::sync::watch;
 use crate::body::{Body, BrokenOff, TrailerFilter};
 use crate::entropy;
 use crate::intake::{Inbound, Peer};
-use crate::origin::Origin;
 use crate::policy::Permit;
 use crate::routing::{Forwarding, Trailers};
 use crate::session::Session;
-use crate::session::cookie::Cookies;
+use crate::session::introduction::Introduced;
+use crate::site::Site;
 use crate::stop::{Reason, Stop, Whose};
 use crate::websocket::Handshake;
 
@@ -76,7 +76,8 @@ pub struct Upstream {
     budget: Budget,
     usual: Limits,
     ticks: Cell<u32>,
-    forwarded: Forwarded,
+    /// By site.
+    forwarded: Vec<Forwarded>,
     deadlines: Rc<Deadlines>,
     vigil: Rc<Vigil>,
     scratch: Scratch,
@@ -86,13 +87,14 @@ impl Upstream {
     /// No connection is made before the first request.
     pub fn new(
         shared: Arc<Shared>,
-        forwarded: &Forwarded,
+        forwarded: &[Forwarded],
         deadlines: Rc<Deadlines>,
         vigil: Rc<Vigil>,
     ) -> Self {
         let settings = &shared.settings;
         let usual = Limits { connect: settings.connect_timeout, response: settings.response_timeout };
-        let forwarded = Forwarded { host: own_copy(&forwarded.host), scheme: own_copy(&forwarded.scheme) };
+        let own = |told: &Forwarded| Forwarded { host: own_copy(&told.host), scheme: own_copy(&told.scheme) };
+        let forwarded = forwarded.iter().map(own).collect();
         let upstream = Self {
             lineup: RefCell::new(shared.lineup()),
             stations: RefCell::default(),
@@ -112,7 +114,7 @@ impl Upstream {
     }
 
     /// Whether it would be the same if it were made anew from these.
-    pub fn is_for(&self, shared: &Arc<Shared>, forwarded: &Forwarded) -> bool {
+    pub fn is_for(&self, shared: &Arc<Shared>, forwarded: &[Forwarded]) -> bool {
         Arc::ptr_eq(&self.shared, shared) && self.forwarded == *forwarded
     }
 
@@ -125,9 +127,9 @@ impl Upstream {
         inbound: Inbound,
         permit: Permit<'_>,
         authorization: Option<HeaderValue>,
+        introduced: Option<&Introduced>,
         peer: &Peer,
-        cookies: &Cookies,
-        origin: &Origin,
+        site: &Site,
         retries: &mut u8,
     ) -> Result<Response<Body>, Stop> {
         let station = match self.choose() {
@@ -138,7 +140,12 @@ impl Upstream {
         let special = permit.forwarding();
         let Inbound { mut parts, mut body, request_id, .. } = inbound;
         let announced = special.and_then(|special| announced(special, &parts.headers));
-        let (host, forwarded) = (&station.host, &self.forwarded);
+        let host = &station.host;
+        let forwarded = &self.forwarded[site.id.index()];
+        let changes = permit.changes();
+        if let Some(rewrite) = changes.and_then(|changes| changes.rewrite.as_ref()) {
+            parts.uri = rewrite.target(&parts.uri).ok_or_else(|| Stop::refused(Reason::BadPath))?;
+        }
         let outgoing = Outgoing {
             host,
             authorization,
@@ -146,8 +153,11 @@ impl Upstream {
             certificate: permit.client_certificate(peer),
             forwarded,
             request_id,
+            changes,
+            claimed: permit.route().claimed.as_deref(),
+            introduced,
         };
-        headers::towards_upstream(&mut parts.headers, cookies, outgoing);
+        headers::towards_upstream(&mut parts.headers, &site.cookies, outgoing);
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
@@ -182,8 +192,15 @@ impl Upstream {
         let announced = passing.and_then(|rules| {
             trailers::announced_by_upstream(&parts.headers, rules.grpc && client_version < Version::HTTP_2)
         });
-        headers::towards_client(&mut parts.headers, cookies, session.is_some(), &station.host, origin)
-            .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
+        headers::towards_client(
+            &mut parts.headers,
+            &site.cookies,
+            session.is_some(),
+            &station.host,
+            &site.origin,
+            changes,
+        )
+        .map_err(|error| Stop::failed(Whose::Upstream, Reason::UpstreamBroken, error))?;
         let rest = special.and_then(|special| Rest::of(&special.timeouts, began).map(|rest| (rest, special)));
         let body = match switched {
             Some(switched) => {

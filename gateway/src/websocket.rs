@@ -87,7 +87,6 @@ fn is_key(key: &HeaderValue) -> bool {
 pub(crate) mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::origin::Origin;
     use crate::request_id::RequestIds;
     use bytes::Bytes;
 
@@ -100,10 +99,10 @@ pub(crate) mod tests {
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
             .header("sec-websocket-version", "13");
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        let origin = Origin::parse("https://app.example").expect("valid");
+        let sites = crate::site::tests::sites(&["https://app.example"]);
         let id = RequestIds::new().next();
         let mut inbound =
-            crate::intake::admit(parts, Body::Empty, &origin, id, Timestamp(0)).expect("admitted");
+            crate::intake::admit(parts, Body::Empty, &sites, id, Timestamp(0)).expect("admitted");
         edit(&mut inbound);
         inbound
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 56] = [
+const ORDER: [&str; 59] = [
     // vocabulary
     "clock",
     "entropy",
@@ -25,12 +25,13 @@ const ORDER: [&str; 56] = [
     "caller",
     "finding",
     // judgement
+    "session/cookie",
+    "site",
     "intake",
     "routing",
     "websocket",
     "csrf",
     "policy",
-    "session/cookie",
     "access",
     "metrics",
     "pages",
@@ -41,6 +42,7 @@ const ORDER: [&str; 56] = [
     "reach",
     "tls",
     "oidc",
+    "vouch",
     "providers",
     "tokens",
     "upstream",
@@ -66,6 +68,7 @@ const ORDER: [&str; 56] = [
     "server/admin",
     "server",
     "doctor",
+    "explain",
     "main",
     // tests and fuzzing alone
     "fuzzing",

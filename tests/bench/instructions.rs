@@ -131,7 +131,7 @@ allow = "anyone"
 
 fn request(case: Case, running: &Running) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let id = runtime.block_on(person::begin(running.live(), 1))?;
+    let id = runtime.block_on(person::begin(&running.live(), 1))?;
     let path = if case == Case::File { "/files/file.txt" } else { PATH };
     Ok(format!(
         "GET {path} HTTP/1.1\r\nHost: localhost:3000\r\ncookie: {}={}\r\nx-csrf: 1\r\naccept: application/json\r\n\

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use gateway::clock::Timestamp;
 use gateway::live::Live;
+use gateway::origin::OriginTag;
 use gateway::secret::Secret;
 use gateway::session::{Beginning, Credentials, Device, Held, Identity, SessionId};
 use serde_json::{Map, Value, json};
@@ -38,7 +39,8 @@ pub(super) async fn begin(live: &Live, number: usize) -> anyhow::Result<SessionI
         agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
         address: "192.0.2.17".into(),
     };
-    let beginning = Beginning { identity: identity(number), credentials, device };
+    let beginning =
+        Beginning { identity: identity(number), credentials, device, origin: OriginTag::default() };
     let (id, _) = live.sessions.begin(beginning, now).await?;
     Ok(id)
 }

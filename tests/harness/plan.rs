@@ -205,6 +205,32 @@ impl Plan {
         })
     }
 
+    /// The gateway has another address besides its own: `http://HOST:PORT`, with the same port. The provider knows it.
+    /// See [`Site::browser_at`].
+    pub fn other_site(mut self, host: &'static str) -> Self {
+        let origin = move |addresses: &demo::Addresses| format!("http://{host}:{}", addresses.ports.gateway);
+        self.options
+            .edits
+            .gateway(move |text, addresses| Ok(format!("other_urls = [\"{}\"]\n{text}", origin(addresses))));
+        self.options.edits.tenant(move |tenant, addresses| {
+            for client in &mut tenant.clients {
+                client.redirect_uris.push(format!("{}/auth/callback", origin(addresses)));
+                client.post_logout_redirect_uris.push(format!("{}/auth/signed-out", origin(addresses)));
+            }
+        });
+        self
+    }
+
+    /// A file in the site's folder that only its owner reads, and its path.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn secret_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("a file in the site's folder");
+        path
+    }
+
     /// Adds tables at the end of the gateway's configuration.
     pub fn append(self, toml: impl Into<String>) -> Self {
         let toml = toml.into();

@@ -218,6 +218,17 @@ impl Site {
         Browser::new(&self.origin(), Arc::clone(&self.secrets))
     }
 
+    /// A new browser at another address of the site: that of [`Plan::other_site`].
+    pub fn browser_at(&self, host: &str) -> Browser {
+        let origin = format!("http://{host}:{}", self.addresses().ports.gateway);
+        Browser::new(&origin, Arc::clone(&self.secrets))
+    }
+
+    /// The gateway's configuration, as it was read.
+    pub fn config(&self) -> String {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A new browser in which somebody has signed in.
     pub async fn signed_in(&self, email: &str) -> Browser {
         let browser = self.browser();

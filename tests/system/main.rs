@@ -15,14 +15,18 @@ mod cookies; // the gateway's cookies
 mod csrf; // requests that other sites make
 mod doctor; // set-ups that will not work, and what to type
 mod entra; // the provider as an Entra External ID tenant
+mod explain; // what would become of a request
 mod files; // static files
 mod frontchannel; // the provider ends sessions by way of a browser
 mod grpc; // trailers, and what goes with them
 mod guides; // the guides to providers
+mod header_edits; // headers that routes change
 mod headers; // what passes to upstreams and back
+mod hosts; // several addresses of one gateway
 mod http1; // HTTP that only attackers write
 mod http2; // HTTP/2, as clients and attackers speak it
 mod id_token; // every check of an ID token
+mod identity; // who asks, as upstreams are told
 mod initiate; // sign-ins that another site wishes for
 mod keys; // the provider's signing keys
 mod kinds; // whose tokens go upstream
@@ -39,6 +43,7 @@ mod redirects; // where people can be sent
 mod refresh_race; // many requests that need one new token
 mod reload; // another configuration while the gateway runs
 mod retries; // what is sent once more, and what never is
+mod rewrites; // other paths inside than outside
 mod rotation; // identifiers of sessions change
 mod session; // how long people stay signed in, and whose session it is
 mod sign_in; // what the provider is asked

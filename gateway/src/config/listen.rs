@@ -10,7 +10,7 @@ use crate::origin::{Localhost, Origin, OriginError};
 use crate::secret::Secret;
 
 use super::placeholder::is_placeholder;
-use super::raw::{Place, Placed, Section, Text, Value};
+use super::raw::{Place, Placed, Report, Section, Text, Value};
 use super::secrets::{self, Surroundings, Wanted};
 use super::{check, schema};
 
@@ -69,7 +69,11 @@ pub(super) struct Found {
 /// Reads `public_url`.
 pub(super) fn public_url(top: &Section<'_>) -> Option<Origin> {
     let text = top.required("public_url")?.text()?;
-    let report = top.report();
+    origin(top.report(), &text)
+}
+
+/// A public address; otherwise reported.
+pub(super) fn origin(report: &Report, text: &Text<'_>) -> Option<Origin> {
     let problem = |message: &str, help: &str| {
         report.problem(&text.place, message, help);
         None

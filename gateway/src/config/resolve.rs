@@ -8,7 +8,10 @@ use crate::oidc;
 use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
-use super::{Config, development, listen, log, process, providers, routes, session, tls, tokens, upstreams};
+use super::{
+    Config, development, identity, listen, log, origins, process, providers, routes, session, tls, tokens,
+    upstreams,
+};
 
 /// Reads the text of a configuration that is called `name`.
 pub(super) fn resolve(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Config, Problems> {
@@ -40,9 +43,11 @@ fn resolve_whole(text: &str, name: &str, around: &Surroundings<'_>) -> Result<Co
 
 fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let public_url = listen::public_url(top);
+    let other_urls = origins::other_urls(top, public_url.as_ref());
     let localhost = development::read(top, public_url.as_ref());
     let listen = listen::read(top, public_url.as_ref(), localhost, around);
-    let tls = tls::read(top, listen.as_ref(), public_url.as_ref(), around);
+    let origins = public_url.iter().chain(other_urls.iter().flatten()).collect::<Vec<_>>();
+    let tls = tls::read(top, listen.as_ref(), &origins, around);
     let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
     let own_addresses: Vec<_> = listen
@@ -52,16 +57,23 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         .collect();
     let upstreams = upstreams::read(top, &own_addresses, around);
     let tokens = tokens::read(top, &providers);
+    let of_providers = providers.iter().filter_map(|provider| Some(&provider.found.as_ref()?.settings));
+    let identity = identity::read(top, of_providers, around);
     let secret_files: Vec<_> = providers
         .iter()
         .filter_map(|provider| provider.found.as_ref())
         .flat_map(|found| found.secret_files.iter().cloned())
         .chain(session.iter().flat_map(|session| session.files.iter().cloned()))
         .chain(upstreams.iter().filter_map(|upstream| upstream.secret_file.clone()))
+        .chain(identity.iter().flat_map(|identity| identity.files.iter().cloned()))
         .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
         .chain(tls.iter().flat_map(|tls| tls.secret_files.iter().cloned()))
         .collect();
     let known = routes::Known {
+        // While an address is wrong, nobody can say which are meant.
+        origins: if public_url.is_some() && other_urls.is_some() { &origins } else { &[] },
+        // Where a key is there and wrong, that is said already.
+        has_key: identity.as_ref().is_none_or(|identity| !identity.keys.is_empty()),
         upstreams: &upstreams,
         tokens: &tokens,
         providers: &providers,
@@ -74,6 +86,8 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let (reload, shutdown) = (process::reload(top), process::shutdown(top));
     Some(Config {
         public_url: public_url?,
+        other_urls: other_urls?,
+        identity_keys: identity?.keys.into(),
         listen: listen?.settings,
         tls: tls?.settings,
         providers: providers

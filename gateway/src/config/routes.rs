@@ -1,18 +1,23 @@
 //! `[[routes]]`: which paths lead where, and who may pass.
 
+mod changes;
 mod client_certificate;
 mod forwarding;
+mod hosts;
 mod matching;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Method;
 
-use crate::routing::{Csrf, Methods, Pattern, Route, RouteProvider, RouteTable, Target};
+use crate::origin::Origin;
+use crate::routing::{Claimed, Csrf, Methods, Pattern, Route, RouteProvider, RouteTable, Target};
 use crate::rule::Rule;
 use crate::session::TokenSpec;
+use crate::session::introduction::Introduction;
+use crate::site::SiteSet;
 use crate::upstream::Protocol;
 
 use super::files::{self, FilesSettings};
@@ -22,6 +27,10 @@ use super::{allow, check, providers, schema, suggest, tokens, upstreams};
 
 /// What a route may refer to.
 pub(super) struct Known<'k> {
+    /// The gateway's addresses; none while one of them is wrong.
+    pub(super) origins: &'k [&'k Origin],
+    /// Whether it has a key to sign with.
+    pub(super) has_key: bool,
     pub(super) upstreams: &'k [upstreams::Found],
     pub(super) tokens: &'k [tokens::Found],
     pub(super) providers: &'k [providers::Named],
@@ -38,6 +47,7 @@ pub(super) struct Found {
     pub(super) files: Vec<FilesSettings>,
     used_upstreams: BTreeSet<String>,
     used_tokens: BTreeSet<String>,
+    introductions: Vec<Arc<Introduction>>,
 }
 
 /// Reads every route. After a problem the lists are incomplete.
@@ -45,16 +55,26 @@ pub(super) fn read(top: &Section<'_>, known: &Known<'_>) -> Found {
     let mut found = Found::default();
     let mut placed = Vec::new();
     let items = top.value("routes").and_then(|value| value.list()).unwrap_or_default();
+    let mut secret_files = changes::secret_files(&items, known.around);
+    secret_files.extend_from_slice(known.secret_files);
+    let known = &Known { secret_files: &secret_files, ..*known };
+    let mut routes = Vec::with_capacity(items.len());
     for item in &items {
         let Some(section) = item.section(&schema::ROUTE) else {
             continue;
         };
         if let Some(route) = route(&section, known, &mut found) {
             placed.push(section.place().clone());
-            found.routes.push(Arc::new(route));
+            routes.push(route);
         }
     }
+    // Whatever one route says of who asks, no client says on any other.
+    let names = found.introductions.iter().flat_map(|introduction| changes::names(introduction));
+    let claimed = Claimed::new(names.cloned());
+    let route = |route| Arc::new(Route { claimed: claimed.clone(), ..route });
+    found.routes = routes.into_iter().map(route).collect();
     report_overlaps(top, &found.routes, &placed);
+    report_unreachable(top, &found.routes, &placed, known.origins.len());
     if items.is_empty() {
         top.report().warning("there are no routes, so every path is answered 404");
     }
@@ -65,7 +85,8 @@ pub(super) fn read(top: &Section<'_>, known: &Known<'_>) -> Found {
 /// A route whose path and methods are right; the rest has stand-ins after a problem, so that overlaps still show.
 fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<Route> {
     let files = section.has("files");
-    let path = matching::pattern(section);
+    let pattern = matching::pattern(section);
+    let sites = hosts::read(section, known.origins);
     let methods = matching::methods(section, files);
     let rule = allow::read(section);
     let target = target(section, known, found);
@@ -80,16 +101,23 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let default_csrf = if files || is_public && !is_personal { Csrf::Origin } else { Csrf::Header };
     let csrf =
         check::word(section, "csrf", &[("header", Csrf::Header), ("origin", Csrf::Origin)], default_csrf);
-    let (path, methods) = (path?, methods?);
+    let mut around = changes::Around {
+        surroundings: known.around,
+        has_key: known.has_key,
+        introductions: &mut found.introductions,
+    };
+    let changes = changes::read(section, pattern.as_ref(), rule.as_ref(), &mut around);
+    let (path, methods, sites) = (pattern?, methods?, sites?);
     if websocket {
         check_websocket(section, methods);
         check_websocket_upstream(section, upstream);
     }
     let forwarding = forwarding::read(section, Some(methods), upstream);
-    let name = if section.has("methods") { format!("{methods} {path}") } else { path.clone() };
+    let place = format!("{}{}", hosts::shown(sites, known.origins), matching::shown(&path));
+    let name = if section.has("methods") { format!("{methods} {place}") } else { place };
     Some(Route {
         name: name.into(),
-        path: Pattern::Prefix(path),
+        path,
         methods,
         rule: rule.unwrap_or(Rule::SignedIn),
         csrf: csrf.unwrap_or(default_csrf),
@@ -99,6 +127,9 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
         provider,
         client_certificate: client_certificate::read(section, known.takes_certificates),
         forwarding,
+        sites,
+        changes,
+        claimed: None,
     })
 }
 
@@ -248,14 +279,28 @@ fn report_overlaps(top: &Section<'_>, routes: &[Arc<Route>], placed: &[Place]) {
     };
     for overlap in overlaps {
         let (earlier, later) = (&placed[overlap.earlier], &placed[overlap.later]);
-        let path = match &routes[overlap.later].path {
-            Pattern::Prefix(path) | Pattern::Exact(path) => path,
-        };
+        let path = routes[overlap.later].path.path();
         let message = format!(
             "{} takes {} on {path} already; which of the two routes should answer?",
             earlier.key, overlap.shared
         );
         top.report().problem(later, message, "remove one of the two routes, or give them different methods");
+    }
+}
+
+/// A route of every host that each host has a route of its own in front of.
+fn report_unreachable(top: &Section<'_>, routes: &[Arc<Route>], placed: &[Place], hosts: usize) {
+    let mut own: HashMap<&Pattern, Vec<SiteSet>> = HashMap::new();
+    for route in routes.iter().filter(|route| !route.sites.is_empty()) {
+        own.entry(&route.path).or_default().push(route.sites);
+    }
+    for (route, place) in routes.iter().zip(placed).filter(|(route, _)| route.sites.is_empty()) {
+        let covered = own.get(&route.path).into_iter().flatten().flat_map(|sites| sites.iter());
+        let covered: BTreeSet<_> = covered.collect();
+        if hosts > 0 && covered.len() == hosts {
+            let message = "no request reaches this route: each host has a route of its own at this path";
+            top.report().problem(place, message, "remove it, or the `host` of another");
+        }
     }
 }
 

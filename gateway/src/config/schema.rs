@@ -66,7 +66,10 @@ pub(super) const ALL: &[&Table] = &[
     &ROUTE,
     &ROUTE_TIMEOUTS,
     &RETRIES,
+    &EDITS,
+    &IDENTITY_TOKEN,
     &CLIENT_CERTIFICATE,
+    &IDENTITY,
     &LOG,
     &RELOAD,
     &SHUTDOWN,
@@ -82,6 +85,12 @@ pub(super) const TOP: Table = Table {
             "URL",
             Required,
             "The address that people type: scheme, host and port, no path. `https`, except on loopback. Every absolute URL the gateway writes starts with it, never with what a request says of itself.",
+        ),
+        key(
+            "other_urls",
+            "list of URLs",
+            Default("none"),
+            "Further addresses of this gateway, written like `public_url` and with its scheme. Each is a site of its own: people sign in there and stay signed in there alone, by cookies of its own, with `/auth/callback` there as a redirect URI to register, and `/auth/signed-out` as the address after sign-out.",
         ),
         key(
             "development_in_containers",
@@ -111,6 +120,12 @@ pub(super) const TOP: Table = Table {
             "array of tables",
             Default("none, so that every path is answered 404"),
             "Which paths lead where, and who may pass.",
+        ),
+        key(
+            "identity",
+            "table",
+            Default("none"),
+            "The keys with which the gateway tells upstreams who asks; see `[identity]`.",
         ),
         key("log", "table", Default("see `[log]`"), "What is logged, and how."),
         key(
@@ -839,13 +854,25 @@ pub(super) const TOKEN: Table = Table {
 /// `[[routes]]`
 pub(super) const ROUTE: Table = Table {
     header: "[[routes]]",
-    intro: "The most specific path decides alone; the order in the file does not matter. A method that no route of that path takes is answered 405, even where a shorter path would take it. Paths are compared exactly, capitals included.",
+    intro: "The most specific path decides alone: an exact one before a prefix, a longer before a shorter; the order in the file does not matter. A method that no route of that path takes is answered 405, even where a shorter path would take it. Paths are compared exactly, capitals included; a path that is one of a route but for capitals, `;parameters` or a slash at its end, and would be taken for it by many upstreams, is never answered by a less specific route.",
     keys: &[
         key(
             "path",
             "string",
-            Required,
+            Default("required, unless there is `exact`"),
             "The path and everything below it, on segment borders: `/api` is `/api` and `/api/x`, not `/apix`. Not a pattern. `/auth` belongs to the gateway.",
+        ),
+        key(
+            "exact",
+            "string",
+            Default("none"),
+            "In the place of `path`: this path alone, and nothing below it. With `files`, its last segment is the name of a file in the folder.",
+        ),
+        key(
+            "host",
+            "string, or list of strings",
+            Default("every address of the gateway"),
+            "On which addresses: the host of `public_url` or of one of `other_urls`, with its port where two addresses have the same host. A host has its own routes and those without `host`; where both stand at the same path, its own decide alone.",
         ),
         key(
             "methods",
@@ -884,6 +911,48 @@ pub(super) const ROUTE: Table = Table {
             "name",
             Default("any"),
             "With whom people must have signed in, where there are several providers.",
+        ),
+        key(
+            "strip",
+            "`true` or `false`",
+            Default("`false`"),
+            "With `upstream` and `path`: whether the path is taken off before the request goes on: `/api/todos` of the route `/api` is `/todos` there. The upstream is told by `X-Forwarded-Prefix`. Its redirects and its cookies' paths are mapped back, unless they begin with the prefix already.",
+        ),
+        key(
+            "replace",
+            "string",
+            Default("none"),
+            "With `upstream`: the path that stands in the place of the route's own; what is below stays. Redirects and cookies' paths that lie below it are mapped back.",
+        ),
+        key(
+            "request_headers",
+            "table",
+            Default("none"),
+            "With `upstream`: headers that are removed, set and added; see `[[routes]] request_headers` below.",
+        ),
+        key(
+            "response_headers",
+            "table",
+            Default("none"),
+            "The same for answers, of `files` too. Protective headers that the gateway adds where they are absent can be set to something else, not removed.",
+        ),
+        key(
+            "identity_headers",
+            "table",
+            Default("none"),
+            "With `upstream`: claims of the ID token by the header that carries each: `{ \"X-User\" = \"sub\", \"X-Groups\" = \"groups\" }`. A list has commas between its members; `%`, commas inside a member and what is not visible ASCII are percent-encoded (UTF-8). `{ claim = \"groups\", form = \"json\" }` writes JSON instead. A claim that is absent, empty or an object has no header, nor has anything where nobody is signed in. What clients send under these names is removed on every route of the gateway.",
+        ),
+        key(
+            "identity_token",
+            "table",
+            Default("none"),
+            "With `upstream`: a token that the gateway signs, for upstreams that check who asks themselves; see `[[routes]] identity_token` below.",
+        ),
+        key(
+            "authorization",
+            "`\"drop\"` or `\"pass\"`",
+            Default("`\"drop\"`"),
+            "With `upstream` and `allow = \"anyone\"`, without `token`: whether a client's own `Authorization` goes on, for APIs that check it themselves. Of two lines, neither does.",
         ),
         key(
             "websocket",
@@ -956,6 +1025,58 @@ pub(super) const CLIENT_CERTIFICATE: Table = Table {
             "Whether the upstream is told of the certificate, in the header `Client-Cert` (RFC 9440). What clients write there never passes.",
         ),
     ],
+};
+
+/// `request_headers` and `response_headers`
+pub(super) const EDITS: Table = Table {
+    header: "[[routes]] request_headers",
+    intro: "Headers that a route edits, in this order: `remove`, `set`, `add`. `response_headers` has the same keys. Headers that frame the message, belong to the connection, hold cookies or credentials, or have a key of their own cannot be edited.",
+    keys: &[
+        key("remove", "list of names", Default("none"), "Every line of these names goes."),
+        key(
+            "set",
+            "table",
+            Default("none"),
+            "One line in the place of all of its name: `{ \"X-Env\" = \"prod\" }`. A secret, such as an upstream's API key, is `{ file = \"path\" }` or `{ env = \"NAME\" }`.",
+        ),
+        key("add", "table", Default("none"), "One line beside those of its name; written like `set`."),
+    ],
+};
+
+/// A header of `identity_headers`, where more is said than the claim.
+pub(super) const IDENTITY_LINE: Table = Table {
+    header: "identity_headers",
+    intro: "",
+    keys: &[key("claim", "string", Required, ""), key("form", "string", Default(""), "")],
+};
+
+/// `identity_token`
+pub(super) const IDENTITY_TOKEN: Table = Table {
+    header: "[[routes]] identity_token",
+    intro: "A JWT for the upstream of the route, signed with the first key of `[identity]`: `typ` is `identity+jwt`, `iss` is `public_url`, `sub` the person and `idp` the issuer that vouches for them. The keys are at `/auth/jwks`. It is made anew when four fifths of its life are over. How an upstream checks it: `gateway/docs/identity.md`.",
+    keys: &[
+        key(
+            "audience",
+            "string",
+            Required,
+            "`aud`: the name that the upstream knows itself by. It must refuse every other.",
+        ),
+        key("header", "string", Default("`\"X-Identity-Token\"`"), "The header that carries it."),
+        key("claims", "list of strings", Default("none"), "Claims that are copied from the ID token."),
+        key("lifetime", "duration, 30s to 1h", Default("`\"5m\"`"), "How long it is good for."),
+    ],
+};
+
+/// `[identity]`
+pub(super) const IDENTITY: Table = Table {
+    header: "[identity]",
+    intro: "Keys of the gateway's own, for `identity_token` of routes and nothing else. Published at `/auth/jwks`, beside those that prove to providers who the gateway is.",
+    keys: &[key(
+        "key",
+        "secret, or list of secrets",
+        Required,
+        "A private key in PEM form: EC on P-256 or P-384, Ed25519, or RSA (`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`), as `{ file = \"path\" }` or `{ env = \"NAME\" }`. Of a list the first signs and all are published: to replace a key, publish the new one behind the old, then put it in front, and take the old one away when an hour has passed. Several gateways have the same.",
+    )],
 };
 
 /// A table of `allow`; described in prose by the reference.

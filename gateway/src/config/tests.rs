@@ -2,6 +2,7 @@
 
 mod broken;
 mod meaning;
+mod routing;
 mod schema;
 mod secrets;
 
@@ -28,6 +29,7 @@ impl Folder {
         let (site, key) = crate::tls::pair::tests::pem(&["app.example"]);
         folder.write("site.pem", site);
         folder.write("site.key", key);
+        folder.write("identity.key", pem(Algorithm::EdDSA));
         std::fs::create_dir(folder.path().join("web")).expect("a folder");
         folder.write("web/index.html", "<!doctype html>");
         folder

@@ -33,7 +33,7 @@ pub(super) struct Found {
 pub(super) fn read(
     top: &Section<'_>,
     listen: Option<&listen::Found>,
-    public_url: Option<&Origin>,
+    origins: &[&Origin],
     around: &Surroundings<'_>,
 ) -> Option<Found> {
     let wanted = listen.and_then(|listen| listen.https.as_ref());
@@ -53,12 +53,12 @@ pub(super) fn read(
         top.report().problem(section.place(), "nobody is shown these certificates", help);
     }
     let mut secret_files = Vec::new();
-    let acme = acme::read(&section, listen, public_url, around);
+    let acme = acme::read(&section, listen, origins, around);
     if let Ok(Some(acme)) = &acme {
         secret_files.push(acme.source().key);
     }
     let ordered = acme.as_ref().map_or(&[][..], |acme| acme.as_ref().map_or(&[][..], |acme| &acme.domains));
-    let certificates = certificates(&section, ordered, public_url, around, &mut secret_files);
+    let certificates = certificates(&section, ordered, origins, around, &mut secret_files);
     let client_ca = client_ca(&section, around);
     wanted?;
     let settings = Settings { certificates: certificates?, client_ca: client_ca.ok()?, acme: acme.ok()? };
@@ -68,15 +68,19 @@ pub(super) fn read(
 fn certificates(
     section: &Section<'_>,
     ordered: &[String],
-    public_url: Option<&Origin>,
+    origins: &[&Origin],
     around: &Surroundings<'_>,
     secret_files: &mut Vec<PathBuf>,
 ) -> Option<Vec<Source>> {
     let is_ordered = |origin: &Origin| Names::new(ordered.iter().cloned()).cover(origin.authority());
     if section.has("acme") && !section.has("certificates") {
-        if let Some(origin) = public_url.filter(|origin| !ordered.is_empty() && !is_ordered(origin)) {
+        if let Some(origin) = origins.iter().find(|origin| !ordered.is_empty() && !is_ordered(origin)) {
             let help = format!("add \"{}\" to `domains`", origin.authority());
-            section.report().problem(section.place(), "no certificate is for the host of `public_url`", help);
+            section.report().problem(
+                section.place(),
+                format!("no certificate is for the host {}", origin.authority()),
+                help,
+            );
         }
         return Some(Vec::new());
     }
@@ -96,11 +100,12 @@ fn certificates(
     let is_named = |origin: &Origin| {
         found.iter().any(|(_, pair)| pair.names.cover(origin.authority())) || is_ordered(origin)
     };
-    if let Some(origin) = public_url.filter(|origin| !is_named(origin)) {
+    if let Some(place) = origins.iter().position(|origin| !is_named(origin)) {
+        let key = if place == 0 { "public_url" } else { "other_urls" };
         let names: Vec<String> = found.iter().flat_map(|(_, pair)| pair.names.iter()).collect();
         report.problem(
             &value.place(),
-            format!("no certificate here is for the host of `public_url`, {}", origin.authority()),
+            format!("no certificate here is for the host of `{key}`, {}", origins[place].authority()),
             format!("get one for it; these are for {}", names.join(", ")),
         );
         return None;

@@ -67,17 +67,18 @@ pub async fn answer(
         identity: signed_in.identity,
         credentials: signed_in.credentials,
         device: device(&inbound, record.client),
+        origin: live.site(&inbound).origin.tag(),
     };
     let (id, session) = live.sessions.begin(beginning, inbound.now).await?;
     tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), session = session.key().short(), "signed in");
     record.clear_session = false;
-    let mut response = if live.cookies.are_strict() {
+    let cookies = &live.site(&inbound).cookies;
+    let mut response = if cookies.are_strict() {
         // A redirect would still count as the provider's, and the new cookie stay behind.
         onward::page(return_to.as_str(), &inbound.request_id)
     } else {
         respond::go_to(&return_to)
     };
-    let cookies = &live.cookies;
     let rounds = (sign_in::rounds(live, &inbound).saturating_add(1)).to_string();
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, cookies.set_session(&id.reveal(), session.lifetimes().absolute));
@@ -111,15 +112,16 @@ fn attempt_of(
     record: &mut Record<'_>,
 ) -> Result<LoginAttempt, Stop> {
     let state = answer.state().ok_or_else(|| try_again(Reason::BadState))?;
-    let name = live.cookies.login_name(&sign_in::tag(state));
+    let site = live.site(inbound);
+    let name = site.cookies.login_name(&sign_in::tag(state));
     let mut values =
-        live.cookies.logins(inbound.headers()).filter(|(known, _)| *known == name).map(|(_, value)| value);
+        site.cookies.logins(inbound.headers()).filter(|(known, _)| *known == name).map(|(_, value)| value);
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(try_again(Reason::BadState));
     };
     // Whatever comes of it, this attempt is over.
     record.clear_login = Some(name.clone());
-    sign_in::open(live, &name, value).ok_or_else(|| try_again(Reason::BadState))
+    sign_in::open(live, site, &name, value).ok_or_else(|| try_again(Reason::BadState))
 }
 
 fn try_again(reason: Reason) -> Stop {

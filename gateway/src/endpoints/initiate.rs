@@ -28,7 +28,7 @@ const MAX_HINT: usize = 512;
 /// Begins the sign-in that a link or a form of another site asks for.
 pub async fn answer(live: &Live, mut inbound: Inbound) -> Result<Response<Body>, Stop> {
     let pairs = parameters(&mut inbound).await?;
-    let initiation = Initiation::read(live, &pairs).ok_or_else(refused)?;
+    let initiation = Initiation::read(live, &live.site(&inbound).origin, &pairs).ok_or_else(refused)?;
     // A form of another site brings no cookies along; the link that it becomes does (requirement SI-14).
     if inbound.method() == Method::POST {
         return Ok(respond::see_other(&initiation.address()));
@@ -71,9 +71,9 @@ struct Initiation {
 
 impl Initiation {
     /// Nothing for what must not begin: no issuer of ours, a page of another site, or a parameter that is there twice.
-    fn read(live: &Live, pairs: &[(String, String)]) -> Option<Self> {
+    fn read(live: &Live, origin: &Origin, pairs: &[(String, String)]) -> Option<Self> {
         let issuer = only(pairs, ISSUER).filter(|issuer| provider_of(live, issuer).is_some())?;
-        Some(Self { issuer, ..Self::elsewhere(&live.origin, pairs)? })
+        Some(Self { issuer, ..Self::elsewhere(origin, pairs)? })
     }
 
     /// What does not depend on the provider.

@@ -1,4 +1,5 @@
-//! `/auth/jwks`: the public halves of the keys that the gateway signs with, for providers (RFC 7517). The same for
+//! `/auth/jwks`: the public halves of the keys that the gateway signs with, for providers, and for
+//! upstreams that are told who asks (RFC 7517). The same for
 //! everybody, and no secret.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};

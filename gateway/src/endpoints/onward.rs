@@ -19,11 +19,12 @@ const TAKEN: &str = "continued";
 
 /// Whether another site sent the browser here, so that it may have a session all the same.
 pub(super) fn is_needed(live: &Live, inbound: &Inbound) -> bool {
-    live.cookies.are_strict()
+    let cookies = &live.site(inbound).cookies;
+    cookies.are_strict()
         && inbound.is_navigation()
         && inbound.comes_from_another_site()
         && parameter(inbound, TAKEN).is_none()
-        && matches!(live.cookies.session(inbound.headers()), Ok(None))
+        && matches!(cookies.session(inbound.headers()), Ok(None))
 }
 
 /// The page that leads to where the browser wanted to go. Not straight: a page that leads to its own address reloads it,

@@ -17,6 +17,7 @@ use crate::respond;
 use crate::session::attempt::{LIFETIME, LoginAttempt};
 use crate::session::return_to::ReturnTo;
 use crate::session::{KeyMemo, SessionKey};
+use crate::site::{Site, SiteId};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
 
 use super::{choice, onward, parameter};
@@ -83,9 +84,9 @@ pub async fn automatic(live: &Live, inbound: &Inbound, wanted: SignIn) -> Result
 
 /// How many sign-ins this browser has completed within half a minute.
 pub(super) fn rounds(live: &Live, inbound: &Inbound) -> u8 {
-    let name = live.cookies.login_name(ROUNDS);
-    let value =
-        live.cookies.logins(inbound.headers()).find(|(known, _)| *known == name).map(|(_, value)| value);
+    let cookies = &live.site(inbound).cookies;
+    let name = cookies.login_name(ROUNDS);
+    let value = cookies.logins(inbound.headers()).find(|(known, _)| *known == name).map(|(_, value)| value);
     value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
 }
 
@@ -95,11 +96,13 @@ pub(super) async fn begin(
     inbound: &Inbound,
     want: Want,
 ) -> Result<Response<Body>, Stop> {
-    let mut begun = provider.begin(want).await?;
+    let site = live.site(inbound);
+    let here = (site.id != SiteId::FIRST).then(|| site.origin.clone());
+    let mut begun = provider.begin(want, here.as_ref()).await?;
     begun.attempt.previous = current_session(live, inbound).await;
-    let cookies = &live.cookies;
+    let cookies = &site.cookies;
     let name = cookies.login_name(&tag(begun.attempt.state.expose()));
-    let sealed = live.seal.close(&name, begun.attempt.to_bytes());
+    let sealed = live.seal.close(&label(site, &name), begun.attempt.to_bytes());
     let mut response = respond::see_other(&begun.location);
     for stale in surplus(live, inbound, name.len() + sealed.len()) {
         response.headers_mut().append(SET_COOKIE, cookies.clear_login(&stale));
@@ -111,7 +114,7 @@ pub(super) async fn begin(
 /// The session that the browser has now.
 async fn current_session(live: &Live, inbound: &Inbound) -> Option<SessionKey> {
     let memo = KeyMemo::default();
-    let caller = identity::establish(inbound, &live.cookies, &live.sessions, &memo).await.ok()?;
+    let caller = identity::establish(inbound, live.site(inbound), &live.sessions, &memo).await.ok()?;
     caller.session().map(|session| session.key())
 }
 
@@ -122,18 +125,24 @@ pub(super) fn tag(state: &str) -> String {
 }
 
 /// The attempt that the cookie of that name holds, if this gateway sealed it there.
-pub(super) fn open(live: &Live, name: &str, value: &[u8]) -> Option<LoginAttempt> {
-    LoginAttempt::from_bytes(&live.seal.open(name, value)?)
+pub(super) fn open(live: &Live, site: &Site, name: &str, value: &[u8]) -> Option<LoginAttempt> {
+    LoginAttempt::from_bytes(&live.seal.open(&label(site, name), value)?)
+}
+
+/// To what an attempt is sealed: its cookie's name and its site, so that it opens on no other (requirement SE-06).
+fn label(site: &Site, name: &str) -> String {
+    format!("{name} {}", site.origin.as_str())
 }
 
 /// Login cookies that must go so that one more of `size` bytes fits: whatever opens nothing or has expired, then the
 /// oldest.
 fn surplus(live: &Live, inbound: &Inbound, size: usize) -> Vec<String> {
-    let rounds = live.cookies.login_name(ROUNDS);
+    let site = live.site(inbound);
+    let rounds = site.cookies.login_name(ROUNDS);
     let mut kept = Vec::new();
     let mut surplus = Vec::new();
-    for (name, value) in live.cookies.logins(inbound.headers()).filter(|(name, _)| *name != rounds) {
-        match open(live, name, value) {
+    for (name, value) in site.cookies.logins(inbound.headers()).filter(|(name, _)| *name != rounds) {
+        match open(live, site, name, value) {
             Some(attempt) if !attempt.has_expired(inbound.now) => {
                 kept.push((attempt.started, name, name.len() + value.len()));
             }

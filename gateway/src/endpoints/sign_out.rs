@@ -15,6 +15,7 @@ use crate::policy::Permit;
 use crate::respond::{self, Reader};
 use crate::session::Session;
 use crate::session::ending::Ending;
+use crate::site::{Site, SiteId};
 use crate::stop::{Fault, Stop};
 
 use super::{SIGNED_OUT, parameter, sign_in};
@@ -43,8 +44,8 @@ pub async fn answer(
     live.sessions.end(session, Ending::SignedOut).await?;
     tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
     record.clear_session = true;
-    record.clear_login = Some(live.cookies.login_name(sign_in::ROUNDS));
-    let mut response = onward(live, session, reader, record).await;
+    record.clear_login = Some(live.site(inbound).cookies.login_name(sign_in::ROUNDS));
+    let mut response = onward(live, live.site(inbound), session, reader, record).await;
     if live.clear_site_data {
         response.headers_mut().insert(&CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\", \"storage\""));
     }
@@ -52,15 +53,23 @@ pub async fn answer(
 }
 
 /// Gives the refresh token back, and says where the browser goes next.
-async fn onward(live: &Live, session: &Session, reader: Reader, record: &Record<'_>) -> Response<Body> {
+async fn onward(
+    live: &Live,
+    site: &Site,
+    session: &Session,
+    reader: Reader,
+    record: &Record<'_>,
+) -> Response<Body> {
     if let Err(fault) = give_back(live, session).await {
         tracing::warn!(target: "gateway", request_id = record.request_id.as_str(), cause = fault.causes(), "the provider could not be told of a sign-out");
         // Sending the browser to a provider that does not answer would strand it there.
         return lead_to(&format!("{SIGNED_OUT}?provider={UNREACHABLE}"), reader);
     }
     let provider = live.providers.of(&session.identity());
-    let end_session = provider
-        .and_then(|provider| provider.end_session(&session.credentials().id_token, &entropy::token()));
+    let end_session = provider.and_then(|provider| {
+        let back = (site.id != SiteId::FIRST).then(|| site.origin.url(SIGNED_OUT));
+        provider.end_session(&session.credentials().id_token, &entropy::token(), back)
+    });
     let Some(end_session) = end_session else {
         return lead_to(SIGNED_OUT, reader);
     };

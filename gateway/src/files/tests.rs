@@ -80,7 +80,7 @@ impl Site {
         Settings {
             root: self.root(),
             fallback: Some("index.html".into()),
-            reserved: vec!["api".into(), "auth".into()],
+            reserved: ["api".to_owned(), "auth".to_owned()].into_iter().collect::<BTreeSet<_>>().into(),
             prefix: "/".into(),
             public: true,
             content_security_policy: HeaderValue::from_static(DEFAULT_POLICY),

@@ -25,6 +25,7 @@ use crate::finding::{Finding, Report};
 use crate::oidc::Provider;
 use crate::oidc::discovery;
 use crate::oidc::settings::Settings;
+use crate::origin::Origin;
 use crate::reach::reach;
 use crate::session::TokenSpec;
 use crate::stop::causes;
@@ -35,6 +36,7 @@ use document::Document;
 pub async fn examine(
     settings: Settings,
     tokens: &[Arc<TokenSpec>],
+    other_sites: &[Origin],
     clock: &Clock,
     tls: &TlsConnector,
     report: &mut Report<'_>,
@@ -70,7 +72,7 @@ pub async fn examine(
     keys::examine(&provider, &document, report).await;
     nothing_else(&provider.settings, &document, faults, report);
     credentials::examine(&provider, &document, report).await;
-    redirect::examine(&provider, &document, report).await;
+    redirect::examine(&provider, &document, other_sites, report).await;
     sign_out::examine(&provider, &document, report).await;
 }
 

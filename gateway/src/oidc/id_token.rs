@@ -129,7 +129,7 @@ pub(super) fn nonce_of(verified: &Secret<String>) -> Option<Secret<String>> {
 }
 
 /// The claims that say something about the person, for an identity.
-pub(super) fn about_the_person(mut claims: Map<String, Value>) -> Map<String, Value> {
+pub fn about_the_person(mut claims: Map<String, Value>) -> Map<String, Value> {
     claims.retain(|name, _| !is_protocol_claim(name));
     claims
 }

@@ -18,6 +18,7 @@ use crate::oidc::id_token::{self, Expected, ExpectedNonce, Header, IdTokenError,
 use crate::oidc::keys::{Key, NoKey};
 use crate::oidc::token_endpoint::{AnswerError, Granted};
 use crate::oidc::{Provider, broken_off};
+use crate::origin::Origin;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::attempt::LoginAttempt;
@@ -69,12 +70,12 @@ pub struct SignedIn {
 }
 
 impl Provider {
-    /// Begins a sign-in.
+    /// Begins a sign-in, on `public_url` or on another site of the gateway's.
     ///
     /// # Errors
     /// [`Reason::ProviderUnavailable`] while the provider's metadata cannot be had; that or [`Reason::ProviderBroken`]
     /// where the request must be pushed and is not taken.
-    pub async fn begin(self: &Arc<Self>, want: Want) -> Result<Begun, Stop> {
+    pub async fn begin(self: &Arc<Self>, want: Want, site: Option<&Origin>) -> Result<Begun, Stop> {
         let metadata = match self.known.metadata() {
             Some(metadata) => metadata,
             None => self
@@ -89,6 +90,7 @@ impl Provider {
             .map_or_else(|| self.settings.scopes.clone(), |extra| self.settings.scopes.union(extra));
         let mut attempt =
             LoginAttempt::start(&self.settings.issuer, scopes, want.return_to, self.clock.now());
+        attempt.redirect_uri = site.map(|origin| origin.url(self.settings.redirect_uri.path()));
         attempt.silent = want.purpose == Purpose::Silent;
         let asked = request::parameters(&self.settings, &metadata, &attempt, want.purpose, &want.parameters);
         if metadata.push_to.is_none() {
@@ -175,7 +177,7 @@ impl Provider {
         let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose().as_str()),
-            ("redirect_uri", self.settings.redirect_uri.as_str()),
+            ("redirect_uri", attempt.redirect_uri.as_deref().unwrap_or(self.settings.redirect_uri.as_str())),
             ("code_verifier", attempt.verifier.expose().as_str()),
         ];
         // One access token has one audience; those of the others are got when a route asks for them.

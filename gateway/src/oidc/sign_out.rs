@@ -94,15 +94,21 @@ impl Provider {
     }
 
     /// What the browser has to bring to the provider so that it forgets the person too, and then sends it back with
-    /// `state`. Nothing if the provider has no such place, or was never reached.
-    pub fn end_session(&self, id_token: &Secret<String>, state: &str) -> Option<EndSession> {
+    /// `state`: to `back`, or else to `public_url`. Nothing if the provider has no such place, or was never reached.
+    pub fn end_session(
+        &self,
+        id_token: &Secret<String>,
+        state: &str,
+        back: Option<String>,
+    ) -> Option<EndSession> {
+        let back = back.unwrap_or_else(|| self.settings.post_logout_redirect_uri.to_string());
         let endpoint = self.known.metadata()?.end_session_endpoint.clone()?;
         Some(EndSession {
             endpoint,
             hint: id_token.clone(),
             others: [
                 ("client_id", self.settings.client_id.clone()),
-                ("post_logout_redirect_uri", self.settings.post_logout_redirect_uri.to_string()),
+                ("post_logout_redirect_uri", back),
                 ("state", state.to_owned()),
             ],
         })

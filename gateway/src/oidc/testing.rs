@@ -240,7 +240,7 @@ impl Fake {
 
     /// Begins a sign-in and lets the token endpoint answer it soundly.
     pub(crate) async fn begin(&self, provider: &Arc<Provider>) -> LoginAttempt {
-        let attempt = provider.begin(want()).await.expect("the provider is there").attempt;
+        let attempt = provider.begin(want(), None).await.expect("the provider is there").attempt;
         self.answer("/token", Canned::json(200, &self.tokens(&self.claims(attempt.nonce.expose()))));
         attempt
     }

@@ -36,7 +36,7 @@ async fn an_unreachable_provider_is_named_with_its_cause() {
     let fake = Fake::start().await;
     let metadata_url = Url::parse("http://127.0.0.1:1/metadata").expect("valid");
     let provider = fake.provider_with(Settings { metadata_url, ..fake.settings() });
-    let stop = provider.begin(want()).await.expect_err("nobody is there");
+    let stop = provider.begin(want(), None).await.expect_err("nobody is there");
     assert_eq!(stop.reason(), Reason::ProviderUnavailable);
     let why = provider.readiness().expect_err("nobody is there").to_string();
     assert!(why.contains("http://127.0.0.1:1/metadata") && why.to_lowercase().contains("refused"), "{why}");
@@ -85,7 +85,7 @@ async fn a_redirect_of_the_metadata_is_not_followed() {
     fake.answer(METADATA, Canned { headers, ..Canned::json(302, &json!({})) });
     fake.answer("/elsewhere", Canned::json(200, &fake.metadata()));
     let provider = fake.provider();
-    assert!(provider.begin(want()).await.is_err());
+    assert!(provider.begin(want(), None).await.is_err());
     assert!(fake.calls("/elsewhere").is_empty());
 }
 
@@ -93,7 +93,7 @@ async fn a_redirect_of_the_metadata_is_not_followed() {
 async fn many_sign_ins_at_once_fetch_the_metadata_once() {
     let fake = Fake::start().await;
     let provider = fake.provider();
-    let all = (0..20).map(|_| provider.begin(want()));
+    let all = (0..20).map(|_| provider.begin(want(), None));
     assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
     assert_eq!(fake.calls(METADATA).len(), 1);
 }
@@ -103,7 +103,7 @@ async fn many_sign_ins_at_once_do_not_each_try_an_absent_provider() {
     let fake = Fake::start().await;
     fake.answer(METADATA, Canned::json(500, &json!({})));
     let provider = fake.provider();
-    let all = (0..20).map(|_| provider.begin(want()));
+    let all = (0..20).map(|_| provider.begin(want(), None));
     assert!(futures_util::future::join_all(all).await.iter().all(Result::is_err));
     assert_eq!(fake.calls(METADATA).len(), 1);
 }

@@ -2,6 +2,7 @@
 
 mod sessions;
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -16,10 +17,9 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::oidc::Provider;
 use crate::oidc::client::public_jwks;
-use crate::oidc::settings::{ResponseMode, Settings};
+use crate::oidc::settings::Settings;
 use crate::providers::Providers;
-use crate::routing::{Pattern, Route, RouteTable, Target};
-use crate::session::cookie::Cookies;
+use crate::routing::{Pattern, Target};
 use crate::session::sealed::Seal;
 use crate::session::store;
 use crate::tls::Tls;
@@ -108,13 +108,15 @@ fn live(
     metrics: Arc<Metrics>,
     control: &Handle,
 ) -> Result<(Live, Option<store::Settings>), StartError> {
-    let form_post = config.providers.iter().any(|provider| provider.response_mode == ResponseMode::FormPost);
-    let own = endpoints::routes(&config.providers);
     let files = folders(&config);
-    let routes =
-        RouteTable::build(config.routes.into_iter().chain(own).collect()).map_err(StartError::Routes)?;
-    let cookies = Cookies::on(&config.public_url, config.session.cookies, form_post);
-    let public_jwks = public_jwks(&config.providers);
+    let routes = config.route_table().map_err(StartError::Routes)?;
+    let sites = config.sites();
+    let forwarded = config.origins().map(Forwarded::of).collect();
+    let vouch = config.vouch();
+    let mut public_jwks = public_jwks(&config.providers);
+    if let Some(keys) = public_jwks["keys"].as_array_mut() {
+        keys.extend(vouch.public_keys());
+    }
     let providers = providers(config.providers, older, &clock, control)?;
     if !config.public_url.is_secure() {
         tracing::warn!(
@@ -123,8 +125,6 @@ fn live(
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
-    let forwarded =
-        Forwarded { host: config.public_url.authority_value(), scheme: config.public_url.scheme_value() };
     let (clear_site_data, shown_claims) =
         (config.session.clear_site_data, config.session.shown_claims.clone());
     let kept = sessions::settings(&config.session, &config.tokens, older, &metrics)?;
@@ -146,8 +146,7 @@ fn live(
     let live = Live {
         number: older.map_or(0, |older| older.number) + 1,
         clock,
-        origin: config.public_url,
-        cookies,
+        sites,
         routes,
         watches: config.reload.watch,
         files,
@@ -160,6 +159,7 @@ fn live(
         shown_claims,
         token_specs: config.tokens,
         public_jwks,
+        vouch,
         providers,
         tokens,
     };
@@ -193,14 +193,21 @@ fn providers(
 
 /// Each folder with what its route adds: the prefix to strip, and where its fallback must be silent.
 fn folders(config: &Config) -> Vec<Files> {
-    let reserved: Vec<String> = config
+    let reserved: Arc<BTreeSet<String>> = config
         .routes
         .iter()
         .filter(|route| matches!(route.target, Target::Upstream(_)))
-        .filter_map(|route| first_segment(route))
+        .filter_map(|route| first_of(route.path.path()))
         .chain(first_of(endpoints::PREFIX))
-        .collect();
-    let route_of = |index: usize| config.routes.iter().find(|route| route.target == Target::Files(index));
+        .collect::<BTreeSet<_>>()
+        .into();
+    let mut route_by_folder = HashMap::new();
+    for route in &config.routes {
+        if let Target::Files(index) = route.target {
+            route_by_folder.entry(index).or_insert(route);
+        }
+    }
+    let route_of = |index: usize| route_by_folder.get(&index).copied();
     config
         .files
         .iter()
@@ -209,8 +216,8 @@ fn folders(config: &Config) -> Vec<Files> {
             Files::new(files::Settings {
                 root: folder.root.clone(),
                 fallback: folder.fallback.clone(),
-                reserved: reserved.clone(),
-                prefix: route_of(index).map_or("/", |route| path_of(route)).to_owned(),
+                reserved: Arc::clone(&reserved),
+                prefix: route_of(index).map_or("/", |route| folder_of(&route.path)).to_owned(),
                 public: route_of(index).is_some_and(|route| route.rule.is_public()),
                 content_security_policy: folder
                     .content_security_policy
@@ -221,15 +228,14 @@ fn folders(config: &Config) -> Vec<Files> {
         .collect()
 }
 
-fn path_of(route: &Route) -> &str {
-    let (Pattern::Prefix(path) | Pattern::Exact(path)) = &route.path;
-    path
-}
-
-fn first_segment(route: &Route) -> Option<String> {
-    first_of(path_of(route))
+/// The path that the folder itself has: of an exact one, what stands before the file's name.
+fn folder_of(pattern: &Pattern) -> &str {
+    match pattern {
+        Pattern::Prefix(path) => path,
+        Pattern::Exact(path) => path.rsplit_once('/').map_or("/", |(folder, _)| folder),
+    }
 }
 
 fn first_of(path: &str) -> Option<String> {
-    path.split('/').find(|segment| !segment.is_empty()).map(str::to_owned)
+    path.split('/').find(|segment| !segment.is_empty()).map(str::to_ascii_lowercase)
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, STRICT_TRANSPORT_SECURITY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -50,14 +50,15 @@ impl Redirect {
         let mut record = Record::begin(worker.ids.next(), live.clock.now(), &self.peer, method, uri);
         let is_page =
             matches!(*method, Method::GET | Method::HEAD) && intake::is_navigation(&Method::GET, headers);
-        let target = if is_page { target(uri, &live.origin) } else { Err(Reason::PlainHttp) };
         let proof = (*method == Method::GET).then(|| self.tls.challenges().at(uri.path())).flatten();
+        let site = live.sites.by_name(intake::single(headers, &HOST));
+        let target = if is_page { target(uri, &site.origin) } else { Err(Reason::PlainHttp) };
         let response = match target {
             _ if proof.is_some() => proved(proof.as_deref().unwrap_or_default()),
             Ok(target) => moved(target),
             Err(reason) => respond::to_stop(&Stop::refused(reason), Reader::of(headers), &mut record),
         };
-        let mut response = respond::finish(response, &live.origin, &live.cookies, &mut record);
+        let mut response = respond::finish(response, site, &mut record);
         // Says nothing without TLS, and must not (RFC 6797, section 7.2).
         response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
         worker.access.write(&record, arrived.elapsed());
@@ -65,7 +66,7 @@ impl Redirect {
     }
 }
 
-/// The same path and query on the configured origin, in the one reading that they have. `Host` plays no part.
+/// The same path and query on a configured origin, in the one reading that they have.
 fn target(uri: &http::Uri, origin: &Origin) -> Result<HeaderValue, Reason> {
     if uri.path().len() + uri.query().map_or(0, str::len) > intake::MAX_TARGET {
         return Err(Reason::TargetTooLong);

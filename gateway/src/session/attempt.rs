@@ -39,6 +39,8 @@ pub struct LoginAttempt {
     pub previous: Option<SessionKey>,
     /// Whether the provider was asked to show nothing, so that it may say that it would have to.
     pub silent: bool,
+    /// Where the answer goes, unless that is `public_url`.
+    pub redirect_uri: Option<String>,
     /// When it began.
     pub started: Timestamp,
 }
@@ -55,6 +57,7 @@ impl LoginAttempt {
             return_to,
             previous: None,
             silent: false,
+            redirect_uri: None,
             started: now,
         }
     }
@@ -82,6 +85,7 @@ impl LoginAttempt {
             r: self.return_to.to_string(),
             p: self.previous.map(SessionKey::to_text),
             q: self.silent,
+            u: self.redirect_uri.clone(),
             t: self.started.0,
         };
         serde_json::to_vec(&wire).expect("strings and a number are JSON")
@@ -99,6 +103,7 @@ impl LoginAttempt {
             return_to: wire.r.parse().ok()?,
             previous: wire.p.as_deref().and_then(SessionKey::from_text),
             silent: wire.q,
+            redirect_uri: take(&mut wire.u),
             started: Timestamp(wire.t),
         })
     }
@@ -117,6 +122,8 @@ struct Wire {
     p: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     q: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    u: Option<String>,
     t: i64,
 }
 

@@ -5,18 +5,35 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
+use super::introduction::Kept;
+
 /// Claims by name.
 #[derive(Debug, Default)]
 pub struct Claims {
     text: Box<str>,
     /// The same, once a rule has asked for one.
-    read: OnceLock<Box<Map<String, Value>>>,
+    read: OnceLock<Box<Read>>,
+}
+
+#[derive(Debug)]
+struct Read {
+    claims: Map<String, Value>,
+    introduced: Kept,
 }
 
 impl Claims {
     /// A claim's value. The first question reads the text, the next ones find it read.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.read.get_or_init(|| Box::new(self.to_map())).get(name)
+        self.read().claims.get(name)
+    }
+
+    /// How the person was introduced to upstreams by these claims.
+    pub fn introduced(&self) -> &Kept {
+        &self.read().introduced
+    }
+
+    fn read(&self) -> &Read {
+        self.read.get_or_init(|| Box::new(Read { claims: self.to_map(), introduced: Kept::default() }))
     }
 
     /// All claims, without keeping them read.

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::oidc::testing::{Canned, Fake};
+use crate::origin::OriginTag;
 use crate::providers::Providers;
 use crate::scope::ScopeSet;
 use crate::session::claims::Claims;
@@ -89,7 +90,7 @@ fn alice(fake: &Fake, refresh_token: Option<&str>) -> Beginning {
         refresh_token: refresh_token.map(|token| Secret::new(token.to_owned())),
         access: Vec::new(),
     };
-    Beginning { identity, credentials, device: Device::default() }
+    Beginning { identity, credentials, device: Device::default(), origin: OriginTag::default() }
 }
 
 fn granted(access_token: &str, refresh_token: &str) -> Value {

@@ -11,8 +11,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use request::{Forwarded, Outgoing, towards_upstream};
-pub use response::{BadFraming, is_event_stream, towards_client};
+pub use request::{Forwarded, Outgoing, is_governed as is_governed_in_requests, towards_upstream};
+pub use response::{BadFraming, is_event_stream, is_governed as is_governed_in_answers, towards_client};
 
 /// What one pass over a message's header names found. A message has few of the many that matter.
 #[derive(Default)]

@@ -1,5 +1,7 @@
 //! One value of the tree, and the questions that may be asked of it. Whatever it is not is reported.
 
+use std::borrow::Cow;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -98,6 +100,16 @@ impl<'d> Value<'d> {
     pub(in crate::config) fn section(&self, schema: &'static Table) -> Option<Section<'d>> {
         let table = self.table()?;
         Some(Section::open(self.report, table, schema, self.place()))
+    }
+
+    /// The names and values of a table whose names are free; otherwise reported.
+    pub(in crate::config) fn entries(&self) -> Option<Vec<(Text<'d>, Value<'d>)>> {
+        let entry = |(name, found): (&'d Spanned<Cow<'d, str>>, &'d Spanned<DeValue<'d>>)| {
+            let key = format!("{}.{}", self.key, name.get_ref().escape_debug());
+            let place = Place { span: name.span(), key: key.clone() };
+            (Placed { value: name.get_ref().as_ref(), place }, Value::new(self.report, found, key))
+        };
+        Some(self.table()?.iter().map(entry).collect())
     }
 
     pub(super) fn table(&self) -> Option<&'d DeTable<'d>> {

@@ -1,13 +1,54 @@
-//! `path` and `methods`: which requests a route is for.
+//! `path`, `exact` and `methods`: which requests a route is for.
 
 use crate::config::raw::{Section, Text};
 use crate::config::suggest;
 use crate::path;
-use crate::routing::Methods;
+use crate::routing::{Methods, Pattern};
+
+/// Reads `path` or `exact`: a route has one of them.
+pub(super) fn pattern(section: &Section<'_>) -> Option<Pattern> {
+    if let Some(value) = section.value("exact") {
+        let text = value.text()?;
+        if section.has("path") {
+            let message = "a route has a `path` and what is below it, or one `exact` path";
+            section.report().problem(&value.place(), message, "remove one, or make two routes of it");
+            return None;
+        }
+        return own(section, &text).map(Pattern::Exact);
+    }
+    own(section, &section.required("path")?.text()?).map(Pattern::Prefix)
+}
+
+/// How a path stands in the route's name: one that is exact is told from one that is not.
+pub(super) fn shown(pattern: &Pattern) -> String {
+    match pattern {
+        Pattern::Prefix(path) => path.clone(),
+        Pattern::Exact(path) => format!("={path}"),
+    }
+}
+
+/// A path that a route may have.
+fn own(section: &Section<'_>, text: &Text<'_>) -> Option<String> {
+    let canonical = canonical(section, text)?;
+    let lower = canonical.to_ascii_lowercase();
+    let problem = |message: &str, help: &str| {
+        section.report().problem(&text.place, message, help);
+        None
+    };
+    if lower == "/auth" || lower.starts_with("/auth/") {
+        return problem("/auth belongs to the gateway", "choose another path");
+    }
+    if canonical.contains(';') {
+        return problem(
+            "no request reaches the route: paths are compared without their `;parameters`",
+            "write the path without them",
+        );
+    }
+    Some(canonical)
+}
 
 /// The canonical path, spelt canonically: the file should say what is compared.
-pub(super) fn pattern(section: &Section<'_>) -> Option<String> {
-    let text = section.required("path")?.text()?;
+pub(super) fn canonical(section: &Section<'_>, text: &Text<'_>) -> Option<String> {
     let problem = |message: String, help: String| {
         section.report().problem(&text.place, message, help);
         None
@@ -40,9 +81,6 @@ pub(super) fn pattern(section: &Section<'_>) -> Option<String> {
             "the path has a simpler spelling, and that is what is compared".to_owned(),
             format!("write \"{canonical}\""),
         );
-    }
-    if canonical == "/auth" || canonical.starts_with("/auth/") {
-        return problem("/auth belongs to the gateway".to_owned(), "choose another path".to_owned());
     }
     Some(canonical.into_owned())
 }

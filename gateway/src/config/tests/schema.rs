@@ -66,6 +66,23 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
             route.insert("client_certificate".to_owned(), Value::Table(Table::new()));
             table(&mut route["client_certificate"])
         }
+        "[[routes]] request_headers" => {
+            let route = table(&mut document["routes"][1]);
+            let edits = "set = { X-Env = \"prod\" }";
+            route.insert("request_headers".to_owned(), Value::Table(edits.parse().expect("TOML")));
+            table(&mut route["request_headers"])
+        }
+        "[[routes]] identity_token" => {
+            let route = table(&mut document["routes"][1]);
+            let token = "audience = \"todo\"";
+            route.insert("identity_token".to_owned(), Value::Table(token.parse().expect("TOML")));
+            table(&mut route["identity_token"])
+        }
+        "[identity]" => {
+            let identity = "key = { file = \"identity.key\" }";
+            document.insert("identity".to_owned(), Value::Table(identity.parse().expect("TOML")));
+            table(&mut document["identity"])
+        }
         "[[routes]]" if ["files", "fallback", "content_security_policy"].contains(&key) => {
             table(&mut document["routes"][0])
         }

@@ -16,7 +16,7 @@ const DEFAULT_ACCOUNT: &str = "var/acme";
 pub(super) fn read(
     tls: &Section<'_>,
     listen: Option<&listen::Found>,
-    public_url: Option<&Origin>,
+    origins: &[&Origin],
     around: &Surroundings<'_>,
 ) -> Result<Option<Settings>, ()> {
     let Some(value) = tls.value("acme") else {
@@ -29,7 +29,7 @@ pub(super) fn read(
     });
     let contact = contact(&section);
     let challenge = challenge(&section, listen);
-    let domains = domains(&section, public_url);
+    let domains = domains(&section, origins);
     let ca = ca(&section, around);
     let agreed = terms(&section);
     let account = match section.value("account") {
@@ -94,11 +94,17 @@ fn challenge(section: &Section<'_>, listen: Option<&listen::Found>) -> Option<Ch
     Some(challenge)
 }
 
-/// Names that a challenge can prove; the host of `public_url` if nothing is said.
-fn domains(section: &Section<'_>, public_url: Option<&Origin>) -> Option<Vec<String>> {
+/// Names that a challenge can prove; the hosts of the public addresses if nothing is said.
+fn domains(section: &Section<'_>, origins: &[&Origin]) -> Option<Vec<String>> {
     if !section.has("domains") {
-        let host = public_url?.authority().split(':').next().unwrap_or_default();
-        return Some(vec![host.to_owned()]);
+        let mut hosts = Vec::with_capacity(origins.len());
+        for origin in origins {
+            let host = origin.authority().split(':').next().unwrap_or_default().to_owned();
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        return (!hosts.is_empty()).then_some(hosts);
     }
     let texts = section.unique_texts("domains")?;
     if texts.is_empty() {

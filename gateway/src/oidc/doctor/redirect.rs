@@ -14,6 +14,7 @@ use crate::oidc::Provider;
 use crate::oidc::callback::loggable;
 use crate::oidc::http::Look;
 use crate::oidc::sign_in::{Purpose, Want};
+use crate::origin::Origin;
 use crate::session::return_to::ReturnTo;
 use crate::stop::causes;
 
@@ -22,9 +23,27 @@ const CHECK: &str = "redirect_uri";
 const WOULD_ASK: [&str; 4] =
     ["login_required", "interaction_required", "consent_required", "account_selection_required"];
 
-/// Makes the request.
-pub(super) async fn examine(provider: &Arc<Provider>, document: &Document, report: &mut Report<'_>) {
-    let redirect_uri = provider.settings.redirect_uri.clone();
+/// Makes the request, for each of the gateway's sites.
+pub(super) async fn examine(
+    provider: &Arc<Provider>,
+    document: &Document,
+    other_sites: &[Origin],
+    report: &mut Report<'_>,
+) {
+    for site in std::iter::once(None).chain(other_sites.iter().map(Some)) {
+        examine_at(provider, document, site, report).await;
+    }
+}
+
+async fn examine_at(
+    provider: &Arc<Provider>,
+    document: &Document,
+    site: Option<&Origin>,
+    report: &mut Report<'_>,
+) {
+    let own = &provider.settings.redirect_uri;
+    let there = site.and_then(|origin| Url::parse(&origin.url(own.path())).ok());
+    let redirect_uri = there.unwrap_or_else(|| own.clone());
     report.looking("asking whether the redirect URI is registered");
     let want = Want {
         return_to: ReturnTo::home(),
@@ -32,7 +51,7 @@ pub(super) async fn examine(provider: &Arc<Provider>, document: &Document, repor
         purpose: Purpose::SignIn,
         parameters: Vec::new(),
     };
-    let Some(url) = provider.begin(want).await.ok().and_then(|begun| silent(&begun.location)) else {
+    let Some(url) = provider.begin(want, site).await.ok().and_then(|begun| silent(&begun.location)) else {
         let found = "not asked, because of the faults above";
         report.add(Finding::warning(
             CHECK,

@@ -61,13 +61,15 @@ pub(super) fn parameters(
 ) -> Vec<(String, String)> {
     // The library makes an address; only its query is wanted.
     let nowhere = Url::parse("https://provider.invalid/").expect("an address");
+    let of_site = attempt.redirect_uri.as_ref().and_then(|text| RedirectUrl::new(text.clone()).ok());
+    let redirect_uri = of_site.unwrap_or_else(|| RedirectUrl::from_url(settings.redirect_uri.clone()));
     let client = CoreClient::new(
         ClientId::new(settings.client_id.clone()),
         IssuerUrl::new(settings.issuer.to_string()).expect("an issuer that is no URL makes no provider"),
         JsonWebKeySet::new(Vec::new()),
     )
     .set_auth_uri(AuthUrl::from_url(nowhere))
-    .set_redirect_uri(RedirectUrl::from_url(settings.redirect_uri.clone()));
+    .set_redirect_uri(redirect_uri);
     let (state, nonce) = (attempt.state.expose().clone(), attempt.nonce.expose().clone());
     let verifier = PkceCodeVerifier::new(attempt.verifier.expose().clone());
     let mut request = client

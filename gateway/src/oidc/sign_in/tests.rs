@@ -313,7 +313,7 @@ async fn extra_scopes_are_asked_for_and_bring_the_routes_token() {
     let specs = [Arc::clone(&read), Arc::clone(&write)];
     for (granted, expected) in [(None, 1), (Some("openid api://x/Read"), 1), (Some("openid profile"), 0)] {
         let extra = Some(read.scopes.clone());
-        let begun = provider.begin(Want { extra_scopes: extra, ..want() }).await.expect("ready");
+        let begun = provider.begin(Want { extra_scopes: extra, ..want() }, None).await.expect("ready");
         assert!(begun.location.contains("api%3A%2F%2Fx%2FRead"));
         let mut tokens = fake.tokens(&fake.claims(begun.attempt.nonce.expose()));
         if let Some(granted) = granted {
@@ -364,13 +364,13 @@ async fn a_provider_that_is_away_can_be_signed_in_with_as_soon_as_it_is_back() {
     let fake = Fake::start().await;
     fake.answer("/.well-known/openid-configuration", Canned::json(503, &json!({})));
     let provider = fake.provider();
-    let stop = provider.begin(want()).await.expect_err("away");
+    let stop = provider.begin(want(), None).await.expect_err("away");
     assert_eq!(stop.reason(), Reason::ProviderUnavailable);
     assert!(provider.readiness().expect_err("away").to_string().contains("503"));
     fake.answer("/.well-known/openid-configuration", Canned::json(200, &fake.metadata()));
     provider.renew().await.expect("back");
     assert_eq!(provider.readiness(), Ok(()));
-    assert!(provider.begin(want()).await.is_ok());
+    assert!(provider.begin(want(), None).await.is_ok());
 }
 
 #[tokio::test]
@@ -444,7 +444,7 @@ fn named() -> Canned {
 async fn a_pushed_request_is_authenticated_and_the_browser_carries_its_name_alone() {
     for (par, is_required) in [(Pushing::Auto, true), (Pushing::Always, false)] {
         let (fake, provider) = pushing(par, is_required, named()).await;
-        let begun = provider.begin(want()).await.expect("taken");
+        let begun = provider.begin(want(), None).await.expect("taken");
         let expected = format!("{}/authorize?client_id=todo-web&request_uri=urn%3Aexample%3A1", fake.base);
         assert_eq!(begun.location, expected);
         let calls = fake.calls("/par");
@@ -458,7 +458,7 @@ async fn a_pushed_request_is_authenticated_and_the_browser_carries_its_name_alon
         assert!(!call.form.contains_key("code_verifier") && !call.form.contains_key("client_secret"));
     }
     let (fake, provider) = pushing(Pushing::Auto, false, named()).await;
-    assert!(provider.begin(want()).await.expect("ready").location.contains("state="), "not required");
+    assert!(provider.begin(want(), None).await.expect("ready").location.contains("state="), "not required");
     assert!(fake.calls("/par").is_empty());
 }
 
@@ -479,7 +479,7 @@ async fn a_request_that_cannot_be_pushed_is_not_made_at_all() {
         (elsewhere, Reason::ProviderBroken),
     ] {
         let (fake, provider) = pushing(Pushing::Always, false, answer.clone()).await;
-        let stop = provider.begin(want()).await.expect_err("no request");
+        let stop = provider.begin(want(), None).await.expect_err("no request");
         assert_eq!(stop.reason(), expected, "{answer:?}");
         assert_eq!(fake.calls("/par").len(), 1);
         assert!(fake.calls("/elsewhere").is_empty());
@@ -489,14 +489,17 @@ async fn a_request_that_cannot_be_pushed_is_not_made_at_all() {
 #[tokio::test]
 async fn a_provider_that_requires_what_is_forbidden_is_not_ready_and_says_why() {
     let (_fake, provider) = pushing(Pushing::Never, true, named()).await;
-    assert_eq!(provider.begin(want()).await.expect_err("impossible").reason(), Reason::ProviderUnavailable);
+    assert_eq!(
+        provider.begin(want(), None).await.expect_err("impossible").reason(),
+        Reason::ProviderUnavailable
+    );
     let why = provider.readiness().expect_err("not ready").to_string();
     assert!(why.contains("par = \"never\""), "{why}");
 }
 
 /// A silent attempt, and an answer to it.
 async fn silently(fake: &Fake, provider: &Arc<Provider>, said: &str) -> Result<SignedIn, Stop> {
-    let begun = provider.begin(Want { purpose: Purpose::Silent, ..want() }).await.expect("ready");
+    let begun = provider.begin(Want { purpose: Purpose::Silent, ..want() }, None).await.expect("ready");
     assert!(begun.location.contains("prompt=none"));
     let tokens = fake.tokens(&fake.claims(begun.attempt.nonce.expose()));
     fake.answer("/token", Canned::json(200, &tokens));

@@ -14,9 +14,9 @@ fn secret(text: &str) -> Secret<String> {
 async fn the_browser_is_sent_with_exactly_what_the_standard_asks() {
     let fake = Fake::start().await;
     let provider = fake.provider();
-    assert!(provider.end_session(&secret("i.d.t"), "s").is_none(), "nothing is known yet");
+    assert!(provider.end_session(&secret("i.d.t"), "s", None).is_none(), "nothing is known yet");
     provider.renew().await.expect("sound");
-    let end_session = provider.end_session(&secret("i.d.t"), "s&=").expect("there is one");
+    let end_session = provider.end_session(&secret("i.d.t"), "s&=", None).expect("there is one");
     let Carriage::Address(url) = end_session.carriage() else { panic!("a short address") };
     assert_eq!(end_session.address_for_scripts(), url);
     let url = Url::parse(&url).expect("valid");
@@ -37,7 +37,8 @@ async fn what_is_too_long_for_an_address_travels_in_a_form_or_without_the_id_tok
     let fake = Fake::start().await;
     let provider = fake.ready_provider().await;
     let address = |length: usize| {
-        let end_session = provider.end_session(&secret(&"a".repeat(length)), "s").expect("there is one");
+        let end_session =
+            provider.end_session(&secret(&"a".repeat(length)), "s", None).expect("there is one");
         let Carriage::Address(address) = end_session.carriage() else { return None };
         Some(address.len())
     };
@@ -45,7 +46,7 @@ async fn what_is_too_long_for_an_address_travels_in_a_form_or_without_the_id_tok
     assert_eq!(address(2_048 - around), Some(2_048));
     assert_eq!(address(2_049 - around), None);
     let hint = "a".repeat(8_192);
-    let end_session = provider.end_session(&secret(&hint), "s-1").expect("there is one");
+    let end_session = provider.end_session(&secret(&hint), "s-1", None).expect("there is one");
     let Carriage::Form(to, fields) = end_session.carriage() else { panic!("too long for an address") };
     assert_eq!(to.as_str(), format!("{}/end_session", fake.base));
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();

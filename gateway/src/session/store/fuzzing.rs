@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
+use crate::origin::OriginTag;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::id::SessionId;
@@ -48,6 +49,7 @@ static KEPT: LazyLock<Kept> = LazyLock::new(|| {
             access: Vec::new(),
         },
         device: Device::default(),
+        origin: OriginTag(7),
     };
     let lifetimes = Lifetimes {
         idle: Duration::from_hours(1),

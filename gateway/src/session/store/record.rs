@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::clock::Timestamp;
+use crate::origin::OriginTag;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::doors::{Door, Doors, Through};
 use crate::session::id::{Proof, SessionId, SessionKey};
 use crate::session::vault::{DataKey, Purpose, Vault, Wrap};
-use crate::session::{Credentials, Device, Held, Identity, Lifetimes, Session, State, TokenSpec};
+use crate::session::{Credentials, Device, Held, Identity, Lasting, Lifetimes, Session, State, TokenSpec};
 
 use super::backend::{IndexKey, Stored};
 
@@ -143,7 +144,9 @@ pub(super) fn open(
         renewal: Duration::from_secs(wire.renewal),
     };
     let device = wire.device.clone();
-    let session = Session::of(id.key(), started, lifetimes, device, Some(data_key), state, stored.last_used);
+    let (key, origin, data_key) = (id.key(), OriginTag(wire.origin), Some(data_key));
+    let lasting = Lasting { key, started, lifetimes, device, origin, data_key };
+    let session = Session::of(lasting, state, stored.last_used);
     Some(Opened { session, is_outdated: !is_current })
 }
 
@@ -188,6 +191,9 @@ struct Wire {
     renewal: u64,
     renewal_due: i64,
     device: Device,
+    /// Earlier gateways had one site.
+    #[serde(default)]
+    origin: u64,
     provider: String,
     issuer: String,
     subject: String,
@@ -246,6 +252,7 @@ impl Wire {
             renewal: session.lifetimes().renewal.as_secs(),
             renewal_due: state.renewal_due.0,
             device: session.device().clone(),
+            origin: session.origin.0,
             provider: identity.provider.to_string(),
             issuer: identity.issuer.to_string(),
             subject: identity.subject.clone(),

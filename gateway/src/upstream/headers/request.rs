@@ -4,14 +4,19 @@
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::intake;
+use crate::origin::Origin;
 use crate::request_id::{self, RequestId};
+use crate::routing::{Changes, Claimed, Rewrite};
 use crate::session::cookie::Cookies;
+use crate::session::introduction::Introduced;
 
 use super::{Found, drop_listed_in_connection};
 
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What upstreams are told of the address that browsers use.
@@ -21,6 +26,13 @@ pub struct Forwarded {
     pub host: HeaderValue,
     /// `http` or `https`.
     pub scheme: HeaderValue,
+}
+
+impl Forwarded {
+    /// What they are told of that site.
+    pub fn of(origin: &Origin) -> Self {
+        Self { host: origin.authority_value(), scheme: origin.scheme_value() }
+    }
 }
 
 /// What the gateway itself says to an upstream.
@@ -37,6 +49,12 @@ pub struct Outgoing<'a> {
     pub forwarded: &'a Forwarded,
     /// The request's name in logs.
     pub request_id: RequestId,
+    /// What the route changes.
+    pub changes: Option<&'a Changes>,
+    /// The names that no client's word passes under.
+    pub claimed: Option<&'a Claimed>,
+    /// What the upstream is told of who asks.
+    pub introduced: Option<&'a Introduced>,
 }
 
 /// Hop-by-hop headers (RFC 9110, section 7.6.1) and those whose value the gateway decides, in lower case, sorted.
@@ -106,11 +124,16 @@ pub(super) const DROPPED_PREFIXES: [&str; 19] = [
 /// read it as the one with a hyphen (requirement HD-01).
 pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoing<'_>) {
     // `Host` is in every request and overwritten below: left out here, so that most requests need no list.
+    let passed = out.changes.filter(|changes| changes.passes_authorization);
+    let passed = passed.and_then(|_| intake::single(headers, &AUTHORIZATION).cloned());
     let found = Found::by(headers, |name| name != "host" && is_dropped(name));
     if found.connection {
         drop_listed_in_connection(headers);
     }
     found.remove_unwanted(headers);
+    if let Some(claimed) = out.claimed {
+        claimed.remove_from(headers);
+    }
     cookies.strip_from_request(headers);
     headers.insert(HOST, out.host.clone());
     headers.insert(&X_FORWARDED_FOR, out.client.clone());
@@ -120,9 +143,61 @@ pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoin
     if let Some(certificate) = out.certificate {
         headers.insert(&CLIENT_CERT, certificate.clone());
     }
-    if let Some(authorization) = out.authorization {
+    if let Some(authorization) = out.authorization.or(passed) {
         headers.insert(AUTHORIZATION, authorization);
     }
+    if let Some(changes) = out.changes {
+        let prefix = changes.rewrite.as_ref().and_then(Rewrite::told);
+        headers.extend(prefix.map(|prefix| (X_FORWARDED_PREFIX.clone(), prefix.clone())));
+        changes.request.apply(headers);
+    }
+    if let Some(introduced) = out.introduced {
+        for (name, value) in introduced.lines() {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// Headers that make a request what it is, or that have a key of their own in the configuration: no route edits them.
+/// In lower case, sorted.
+const GOVERNED: [&str; 31] = [
+    "authorization",
+    "client-cert",
+    "client-cert-chain",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-uri",
+    "x-http-method-override",
+    "x-request-id",
+];
+
+/// Whether a route may not say what stands in that header of a request.
+pub fn is_governed(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    GOVERNED.binary_search(&name).is_ok() || name.starts_with("sec-websocket-")
 }
 
 pub(super) fn is_dropped(name: &str) -> bool {

@@ -1,11 +1,14 @@
 //! From an upstream's headers to those the client gets: nothing about the connection, nothing that opens this origin to
 //! others, no cookie of ours, no length in doubt (requirements HD-06, HD-13, HD-14, CS-05, TK-11, TK-12, H1-10).
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER, SET_COOKIE, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::intake;
 use crate::origin::Origin;
+use crate::routing::{Changes, Rewrite};
 use crate::session::cookie::Cookies;
 
 use super::{Found, drop_listed_in_connection};
@@ -40,13 +43,14 @@ pub(super) const KEPT_BACK: [&str; 18] = [
 pub struct BadFraming;
 
 /// Rewrites an upstream's headers into those the client gets. `host` is the upstream's own name: a redirect to it means
-/// a redirect to this site (requirement TK-12).
+/// a redirect to this site (requirement TK-12), and paths of the upstream's are those that the route makes of them.
 pub fn towards_client(
     headers: &mut HeaderMap,
     cookies: &Cookies,
     signed_in: bool,
     host: &HeaderValue,
     origin: &Origin,
+    changes: Option<&Changes>,
 ) -> Result<(), BadFraming> {
     let found = Found::by(headers, |name| {
         matches!(name.as_bytes().first(), Some(b'a' | b'k' | b'p' | b't' | b'u' | b'w' | b'x'))
@@ -70,16 +74,64 @@ pub fn towards_client(
     if found.set_cookie {
         cookies.strip_from_response(headers);
     }
+    let rewrite = changes.and_then(|changes| changes.rewrite.as_ref());
     if found.location
-        && let Some(here) = headers.get(LOCATION).and_then(|location| on_this_site(location, host, origin))
+        && let Some(here) =
+            headers.get(LOCATION).and_then(|location| on_this_site(location, host, origin, rewrite))
     {
         headers.insert(LOCATION, here);
     }
+    if let Some(changes) = changes {
+        if let Some(rewrite) = rewrite.filter(|_| found.set_cookie) {
+            map_cookies(headers, rewrite);
+        }
+        changes.response.apply(headers);
+    }
     // What one person was shown is no other's to see, unless the app says so itself (requirement HD-14).
-    if signed_in && !found.cache_control {
+    let says_so = if changes.is_some() { headers.contains_key(CACHE_CONTROL) } else { found.cache_control };
+    if signed_in && !says_so {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(())
+}
+
+/// Binds the upstream's cookies to the paths that the client knows.
+fn map_cookies(headers: &mut HeaderMap, rewrite: &Rewrite) {
+    let lines: Vec<_> = headers.get_all(SET_COOKIE).iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    for line in lines {
+        headers.append(SET_COOKIE, rewrite.cookie(&line).unwrap_or(line));
+    }
+}
+
+/// Headers of an answer that no route edits: its framing, the connection's, and those that decide who may read it.
+/// In lower case, sorted.
+const GOVERNED: [&str; 18] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "date",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "www-authenticate",
+    "x-request-id",
+];
+
+/// Whether a route may not say what stands in that header of an answer.
+pub fn is_governed(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    GOVERNED.binary_search(&name).is_ok()
+        || ["access-control-", "sec-websocket-"].iter().any(|family| name.starts_with(family))
 }
 
 /// Whether the body is a stream of server-sent events, which ends when somebody ends it (HTML, section 9.2).
@@ -104,11 +156,23 @@ fn check_length(headers: &HeaderMap) -> Result<(), BadFraming> {
     if is_number { Ok(()) } else { Err(BadFraming) }
 }
 
-/// The same place on this site, for a redirect to the upstream's own name, which browsers cannot or should not reach.
-fn on_this_site(location: &HeaderValue, host: &HeaderValue, origin: &Origin) -> Option<HeaderValue> {
+/// The same place on this site, for a redirect to the upstream's own name, which browsers cannot or should not reach, or
+/// to a path that has another name there. A redirect to this site's own address was written by an app that knows it.
+fn on_this_site(
+    location: &HeaderValue,
+    host: &HeaderValue,
+    origin: &Origin,
+    rewrite: Option<&Rewrite>,
+) -> Option<HeaderValue> {
     let (location, host) = (location.to_str().ok()?, host.to_str().ok()?);
+    if let Some(there) = rewrite.and_then(|rewrite| rewrite.outward(location)) {
+        return HeaderValue::from_str(&there).ok();
+    }
     let rest = ["http://", "https://", "//"].iter().find_map(|start| location.strip_prefix(start))?;
     let path = rest.get(host.len()..).filter(|_| rest[..host.len()].eq_ignore_ascii_case(host))?;
     let is_whole_host = path.is_empty() || path.starts_with(['/', '?', '#']);
-    is_whole_host.then(|| HeaderValue::from_str(&origin.url(path)).ok()).flatten()
+    let rooted = || if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let there = rewrite.and_then(|rewrite| rewrite.outward(&rooted()));
+    let there = origin.url(there.as_deref().unwrap_or(path));
+    is_whole_host.then(|| HeaderValue::from_str(&there).ok()).flatten()
 }

@@ -30,7 +30,7 @@ fn cookies() -> Cookies {
 fn client_sees(lines: &[(&str, &str)], signed_in: bool) -> Result<HeaderMap, BadFraming> {
     let mut headers = map(lines);
     let host = HeaderValue::from_static("10.0.0.7:3001");
-    towards_client(&mut headers, &cookies(), signed_in, &host, &origin()).map(|()| headers)
+    towards_client(&mut headers, &cookies(), signed_in, &host, &origin(), None).map(|()| headers)
 }
 
 fn upstream_sees(lines: &[(&str, &str)], authorization: Option<&'static str>) -> HeaderMap {
@@ -45,6 +45,9 @@ fn upstream_sees(lines: &[(&str, &str)], authorization: Option<&'static str>) ->
             scheme: HeaderValue::from_static("https"),
         },
         request_id: RequestIds::new().next(),
+        changes: None,
+        claimed: None,
+        introduced: None,
     };
     towards_upstream(&mut headers, &cookies(), out);
     headers
