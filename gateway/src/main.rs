@@ -272,7 +272,7 @@ fn explain_request(path: &Path, asked: Explain) -> anyhow::Result<ExitCode> {
     Ok(if account.is_allowed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn question(asked: Explain) -> anyhow::Result<Question> {
+fn question(asked: Explain) -> anyhow::Result<explain::Question> {
     let Explain { method, url, claims, anonymous, header } = asked;
     let who = match claims {
         _ if anonymous => Who::Nobody,
