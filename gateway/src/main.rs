@@ -12,7 +12,7 @@ use gateway::clock::Clock;
 use gateway::config::{self, Config, Problems};
 use gateway::doctor::{self, Format};
 use gateway::explain::{self, Explainer, Who};
-use gateway::operator::health::{self, Question};
+use gateway::operator::health;
 use gateway::operator::{self, Admin, Problem, Style, Which};
 use gateway::telemetry;
 use mimalloc::MiMalloc;
@@ -169,7 +169,7 @@ fn show(path: &Path) -> anyhow::Result<()> {
 }
 
 fn healthcheck(path: &Path, ready: bool, address: Option<SocketAddr>) -> anyhow::Result<()> {
-    let question = if ready { Question::Ready } else { Question::Alive };
+    let question = if ready { health::Question::Ready } else { health::Question::Alive };
     let address = address.unwrap_or_else(|| config::admin_address(path));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(health::ask(address, question))?)
