@@ -21,12 +21,12 @@ use crate::intake::{self, Inbound};
 use crate::oidc;
 use crate::policy::{self, Permit};
 use crate::request_id::{self, RequestIds};
-use crate::routing::{Overlap, Route, RouteTable, Target};
+use crate::routing::{Overlap, Route, RouteTable, Target, Timeouts};
 use crate::session::{Identity, Session, TokenFor, TokenKind};
 use crate::site::{Site, Sites};
 use crate::stop::{Reason, Stop};
-use crate::upstream::Forwarded;
-use crate::upstream::headers::{Outgoing, towards_upstream};
+use crate::upstream::headers::{Outgoing, towards_upstream, trailers};
+use crate::upstream::{self, Forwarded};
 use crate::vouch::Vouch;
 use crate::websocket::Handshake;
 
@@ -181,6 +181,8 @@ impl Explainer {
             let target = rewrite.target(&parts.uri);
             parts.uri = target.ok_or_else(|| Stop::refused(Reason::BadPath))?;
         }
+        let trailing = permit.forwarding().and_then(|forwarding| forwarding.trailers.as_ref());
+        let announced = trailing.and_then(|_| trailers::announced_by_client(&parts.headers));
         let wanted = permit.route().client_certificate.as_ref();
         let certificate = named("«the client's certificate»");
         let token = permit.token().map(|token| named(&format!("Bearer «token {}»", token.spec().name)));
@@ -200,6 +202,9 @@ impl Explainer {
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
+        if trailing.is_some() {
+            trailers::say(&mut parts.headers, announced, settings.protocol.is_multiplexed());
+        }
         parts.headers.insert(&request_id::HEADER, named("«the request's name»"));
         let recipe = changes.and_then(|changes| changes.introduction.as_ref()?.token.as_ref());
         let shown = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -210,17 +215,17 @@ impl Explainer {
             };
             (name.as_str().to_owned(), value)
         };
-        let address = |server: &crate::upstream::Server| {
+        let address = |server: &upstream::Server| {
             let scheme = if server.https { "https" } else { "http" };
             format!("{scheme}://{}", server.authority.to_str().unwrap_or_default())
         };
-        let (connect, response) = (settings.connect_timeout, settings.response_timeout);
+        let own = permit.forwarding().map(|forwarding| forwarding.timeouts).unwrap_or_default();
         Ok(Sent {
             upstream: settings.name.clone(),
             servers: settings.servers.iter().map(address).collect(),
             line: format!("{} {}", parts.method, parts.uri),
             headers: parts.headers.iter().map(shown).collect(),
-            times: format!("{connect:?} to connect, {response:?} for the answer to begin"),
+            times: times(settings, &own),
         })
     }
 }
@@ -229,6 +234,16 @@ impl fmt::Debug for Explainer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Explainer").field("routes", &self.routes).finish_non_exhaustive()
     }
+}
+
+/// How long things may take: as the route says, else as its upstream does.
+fn times(settings: &upstream::Settings, own: &Timeouts) -> String {
+    let connect = own.connect.unwrap_or(settings.connect_timeout);
+    let response = own.response.unwrap_or(settings.response_timeout);
+    let rest = [(own.idle, "between bytes of it"), (own.total, "in all")];
+    let rest: Vec<_> =
+        rest.iter().filter_map(|(time, what)| Some(format!(", {:?} {what}", (*time)?))).collect();
+    format!("{connect:?} to connect, {response:?} for the answer to begin{}", rest.concat())
 }
 
 fn why_not(other: &Route, inbound: &Inbound, chosen: Option<&Arc<Route>>) -> &'static str {

@@ -27,8 +27,8 @@ mod tunnel;
 pub mod vigil;
 
 use futures_util::FutureExt;
-use http::header::{CONNECTION, TE, TRAILER};
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::header::TRAILER;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use std::cell::{Cell, RefCell};
@@ -289,19 +289,18 @@ impl Upstream {
         headers: &mut HeaderMap,
         body: Body,
     ) -> Body {
-        // Without it many servers keep theirs (RFC 9110, section 6.5.1); gRPC's refuse to answer.
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        if !self.shared.settings.protocol.is_multiplexed() {
-            headers.insert(CONNECTION, HeaderValue::from_static("te"));
-        }
-        if let Some(announced) = announced {
-            headers.insert(TRAILER, announced);
-        }
+        trailers::say(headers, announced, self.shared.settings.protocol.is_multiplexed());
         let claimed = route.claimed.clone();
+        // What the route itself says in a header, no client says in a trailer.
+        let edited = route.changes.iter().flat_map(|changes| changes.request.names()).cloned();
+        let edited: Vec<HeaderName> = edited.collect();
         let filter: TrailerFilter = Box::new(move |found| {
             trailers::filter_towards_upstream(found);
             if let Some(claimed) = &claimed {
                 claimed.remove_from(found);
+            }
+            for name in &edited {
+                found.remove(name);
             }
         });
         body.with_trailers(filter)

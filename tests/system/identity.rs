@@ -33,6 +33,16 @@ identity_headers = { "X-Person" = "sub" }
 identity_token   = { audience = "reports", header = "X-Proof" }
 "#;
 
+/// The same where trailers pass, and with a header that the route sets.
+const TRAILING: &str = r#"
+[[routes]]
+path     = "/trailing"
+upstream = "recorder"
+allow    = "anyone"
+trailers = true
+request_headers = { set = { "X-Env" = "prod" } }
+"#;
+
 async fn telling() -> (Site, Recorder) {
     let recorder = Recorder::start().await;
     let plan = Plan::new();
@@ -41,6 +51,7 @@ async fn telling() -> (Site, Recorder) {
         .append(format!("[identity]\nkey = {{ file = \"{}\" }}", key.display()))
         .append(recorder_routes(&recorder))
         .append(ROUTES)
+        .append(TRAILING)
         .tenant(|tenant| {
             let alice = tenant.accounts.iter_mut().find(|account| account.email == ALICE).expect("Alice");
             "Zoë Müller, Dr.".clone_into(&mut alice.name);
@@ -111,6 +122,21 @@ async fn no_client_says_who_asks_on_any_route_of_the_gateway() {
     assert!(site.raw(trailers).await.starts_with("HTTP/1.1 200"));
     let seen = recorder.last();
     assert!(!format!("{}{}", seen.head, String::from_utf8_lossy(&seen.body)).contains("spoofed"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn trailers_that_pass_say_neither_who_asks_nor_what_the_route_sets() {
+    let (site, recorder) = telling().await;
+    let request = format!(
+        "POST /trailing HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Person, X-Env, X-Sum\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\nX-Person: spoofed\r\nX-Env: spoofed\r\nX-Sum: 7\r\n\r\n",
+        site.host()
+    );
+    assert!(site.raw(request).await.starts_with("HTTP/1.1 200"));
+    let seen = recorder.last();
+    let all = format!("{}{}", seen.head, String::from_utf8_lossy(&seen.body)).to_lowercase();
+    assert!(!all.contains("spoofed"), "{all}");
+    assert!(all.contains("x-sum: 7"), "and others pass: {all}");
+    assert_eq!(seen.value("x-env"), Some("prod"));
 }
 
 /// Header and claims of a token that one of the published keys verifies.

@@ -44,6 +44,11 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
+    /// The names that are edited.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.remove.iter().chain(self.set.iter().chain(&self.add).map(|(name, _)| name))
+    }
+
     /// Edits them.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {

@@ -83,9 +83,7 @@ fn check_apart(section: &Section<'_>, changes: &Changes) {
     let Some(introduction) = &changes.introduction else {
         return;
     };
-    let edits = &changes.request;
-    let edited = edits.set.iter().chain(&edits.add).map(|(name, _)| name).chain(&edits.remove);
-    for name in edited.filter(|name| names(introduction).any(|own| own == *name)) {
+    for name in changes.request.names().filter(|name| names(introduction).any(|own| own == *name)) {
         if let Some(value) = section.value("request_headers") {
             let message = format!("`{name}` says who asks already, and is the gateway's alone");
             section.report().problem(&value.place(), message, "remove it here");

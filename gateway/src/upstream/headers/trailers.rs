@@ -1,7 +1,7 @@
 //! Which trailers pass where a route lets trailers pass at all: none that would change what was judged by the headers
 //! (RFC 9110, section 6.5.1; requirements HD-01, HD-11).
 
-use http::header::TRAILER;
+use http::header::{CONNECTION, TE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::is_dropped;
@@ -73,6 +73,18 @@ fn keep(trailers: &mut HeaderMap, may_pass: impl Fn(&HeaderName) -> bool) {
     let dropped: Vec<HeaderName> = trailers.keys().filter(|name| !may_pass(name)).cloned().collect();
     for name in dropped {
         trailers.remove(name);
+    }
+}
+
+/// Says to the upstream that trailers pass, both ways: without that many servers keep theirs (RFC 9110, section 6.5.1),
+/// and gRPC's refuse to answer.
+pub fn say(headers: &mut HeaderMap, announced: Option<HeaderValue>, is_multiplexed: bool) {
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    if !is_multiplexed {
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if let Some(announced) = announced {
+        headers.insert(TRAILER, announced);
     }
 }
 
