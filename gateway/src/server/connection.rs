@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use crate::config::Timeouts;
 use crate::gateway;
 use crate::intake::{MAX_HEADER_BYTES, MAX_TARGET, Peer};
 use crate::live::Worker;
+use crate::metrics::{Connected, Handshake, Refusal};
 use crate::session::KeyMemo;
 use crate::tls::{CHALLENGE_PROTOCOL, Tls};
 use crate::upstream::deadline::TICK;
@@ -99,6 +101,7 @@ async fn accept(
                     // Answers are written whole; waiting for more would only delay them.
                     let _ = stream.set_nodelay(true);
                     let peer = Peer::new(address.ip());
+                    let peer = Visitor { peer, connected: worker.sheet.connected() };
                     let (worker, farewell) = (Rc::clone(&worker), Rc::clone(&farewell));
                     // Tasks of different kinds, so that a plain connection is no larger than it must be.
                     match &door {
@@ -114,6 +117,7 @@ async fn accept(
                     };
                 }
                 Err(error) => {
+                    worker.sheet.refused(Refusal::AcceptFailed);
                     tracing::warn!(target: "gateway", %error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -132,20 +136,29 @@ async fn accept(
     }
 }
 
+/// The other end of a connection, counted for as long as this is there.
+struct Visitor {
+    peer: Peer,
+    connected: Connected,
+}
+
 /// A TLS handshake, and then what the client chose to speak. Whoever is silent is left (requirement H1-15).
 async fn greet(
     worker: Rc<Worker>,
     stream: TcpStream,
-    mut peer: Peer,
+    mut visitor: Visitor,
     farewell: Rc<Farewell>,
     tls: Arc<Tls>,
     timeouts: Timeouts,
 ) {
     let handshake = TlsAcceptor::from(tls.config()).accept(stream);
     let handshake = unless_leaving(&farewell, tokio::time::timeout(timeouts.handshake, handshake)).await;
-    // Scanners, and clients that want nothing we have: no more than anybody's business.
-    let Some(Ok(Ok(stream))) = handshake else {
-        return;
+    // Scanners, and clients that want nothing we have: no more than anybody's business, but counted.
+    let stream = match handshake {
+        Some(Ok(Ok(stream))) => stream,
+        Some(Ok(Err(error))) => return worker.sheet.shook_hands(of_error(&error)),
+        Some(Err(_)) => return worker.sheet.shook_hands(Handshake::Timeout),
+        None => return,
     };
     let connection = stream.get_ref().1;
     let speaks_http2 = match connection.alpn_protocol() {
@@ -153,13 +166,28 @@ async fn greet(
         Some(CHALLENGE_PROTOCOL) => return,
         chosen => chosen == Some(b"h2"),
     };
-    peer.handshake = Some(Box::new(tls.shown(connection)));
+    let shown = tls.shown(connection);
+    worker.sheet.shook_hands(match (shown.version, speaks_http2) {
+        (Some("1.2"), false) => Handshake::Tls12Http1,
+        (Some("1.2"), true) => Handshake::Tls12Http2,
+        (_, false) => Handshake::Tls13Http1,
+        (_, true) => Handshake::Tls13Http2,
+    });
+    visitor.peer.handshake = Some(Box::new(shown));
     drop(tls);
     if speaks_http2 {
+        let Visitor { peer, connected } = visitor;
         http2::serve(worker, stream, peer, farewell, timeouts).await;
+        drop(connected);
     } else {
-        converse(worker, stream, peer, farewell).await;
+        converse(worker, stream, visitor, farewell).await;
     }
+}
+
+/// Why a handshake failed: the client's connection broke, or the two have nothing in common.
+fn of_error(error: &io::Error) -> Handshake {
+    // rustls wraps what it refuses as invalid data.
+    if error.kind() == io::ErrorKind::InvalidData { Handshake::Failed } else { Handshake::Broken }
 }
 
 /// The work's result; nothing if the worker said farewell before it was done.
@@ -179,15 +207,17 @@ async fn unless_leaving<T>(farewell: &Rc<Farewell>, work: impl Future<Output = T
 async fn show_the_way(
     worker: Rc<Worker>,
     stream: TcpStream,
-    peer: Peer,
+    visitor: Visitor,
     farewell: Rc<Farewell>,
     tls: Arc<Tls>,
 ) {
+    let Visitor { peer, connected } = visitor;
     let connection = http1()
         // Whoever is shown the way has nothing more to ask here.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), Redirect { worker, peer, tls });
     unless_leaving(&farewell, connection).await;
+    drop(connected);
 }
 
 // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
@@ -201,14 +231,14 @@ fn http1() -> http1::Builder {
     builder
 }
 
-async fn converse<I>(worker: Rc<Worker>, io: I, peer: Peer, farewell: Rc<Farewell>)
+async fn converse<I>(worker: Rc<Worker>, io: I, visitor: Visitor, farewell: Rc<Farewell>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let memo = KeyMemo::default();
     let tunnel = Cell::new(None);
     let service = service_fn(|request| {
-        let (worker, peer, memo, tunnel) = (&worker, &peer, &memo, &tunnel);
+        let (worker, peer, memo, tunnel) = (&worker, &visitor.peer, &memo, &tunnel);
         async move {
             let mut response = gateway::handle(worker, request, peer, memo).await;
             if let Some(work) = response.body_mut().take_tunnel() {
