@@ -210,13 +210,8 @@ fn http1(timer: impl Timer + Send + Sync + 'static) -> http1::Builder {
     builder
 }
 
-async fn converse<I>(
-    worker: Rc<Worker>,
-    io: I,
-    peer: Peer,
-    farewell: Rc<Farewell>,
-    patience: Rc<Patience>,
-) where
+async fn converse<I>(worker: Rc<Worker>, io: I, peer: Peer, farewell: Rc<Farewell>, patience: Rc<Patience>)
+where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let memo = KeyMemo::default();
@@ -225,13 +220,15 @@ async fn converse<I>(
     let service = service_fn(|request| {
         wait.end();
         let (worker, peer, memo, tunnel) = (&worker, &peer, &memo, &tunnel);
-        async move {
+        // Boxed: an idle connection keeps no room for an answer, and the room that a request gets was another's a moment
+        // ago and is still in the processor's cache.
+        Box::pin(async move {
             let mut response = gateway::handle(worker, request, peer, memo).await;
             if let Some(work) = response.body_mut().take_tunnel() {
                 tunnel.set(Some(work));
             }
             Ok::<_, Infallible>(response)
-        }
+        })
     });
     let timer = HeadTimer::new(Arc::clone(&wait));
     let connection = http1(timer).serve_connection(TokioIo::new(io), service).with_upgrades();
@@ -245,7 +242,8 @@ async fn converse<I>(
                 break;
             }
             if is_leaving || !farewell.is_said() {
-                places.get_or_insert_with(|| (farewell.listen(cx.waker()), patience.watch(&wait, cx.waker())));
+                places
+                    .get_or_insert_with(|| (farewell.listen(cx.waker()), patience.watch(&wait, cx.waker())));
                 return Poll::Pending;
             }
             is_leaving = true;
