@@ -255,13 +255,15 @@ async fn converse<I>(
     let service = service_fn(|request| {
         wait.end();
         let (worker, peer, memo, tunnel) = (&worker, &visitor.peer, &memo, &tunnel);
-        async move {
+        // Boxed: an idle connection keeps no room for an answer, and the room that a request gets was another's a moment
+        // ago and is still in the processor's cache.
+        Box::pin(async move {
             let mut response = gateway::handle(worker, request, peer, memo).await;
             if let Some(work) = response.body_mut().take_tunnel() {
                 tunnel.set(Some(work));
             }
             Ok::<_, Infallible>(response)
-        }
+        })
     });
     let timer = HeadTimer::new(Arc::clone(&wait));
     let connection = http1(timer).serve_connection(TokioIo::new(io), service).with_upgrades();
