@@ -4,9 +4,9 @@
 pub mod log;
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
 
 use crate::caller::Caller;
 use crate::clock::Timestamp;
@@ -14,7 +14,8 @@ use crate::intake::Peer;
 use crate::request_id::RequestId;
 use crate::session::SessionKey;
 use crate::site::Site;
-use crate::stop::Reason;
+use crate::stop::{Reason, Stop};
+use crate::trace::{Kind, Span, Trace};
 
 /// The facts of one request, gathered while it is answered.
 pub struct Record<'live> {
@@ -30,16 +31,24 @@ pub struct Record<'live> {
     pub target: Uri,
     /// The site that it was for; nothing before it was admitted.
     pub site: Option<&'live Site>,
+    /// The protocol that it came by.
+    pub version: Version,
+    /// The length of its body, where that is known beforehand.
+    pub request_bytes: Option<u64>,
     /// The route that it was for.
     pub route: Option<&'live str>,
+    /// That route's number.
+    pub route_number: Option<usize>,
+    /// The upstream that was asked.
+    pub asked: Option<Asked<'live>>,
+    /// The trace that it belongs to.
+    pub trace: Option<Box<Trace>>,
     /// The session that it was made with.
     pub session: Option<SessionKey>,
     /// Why it ended early, if it did.
     pub reason: Option<Reason>,
     /// Whether its route speaks gRPC.
     pub is_grpc: bool,
-    /// How often it was sent to an upstream once more.
-    pub retries: u8,
     /// The cookie that gives the browser a new identifier of its session.
     pub new_session: Option<HeaderValue>,
     /// Whether its session cookie opens nothing, so that the answer clears it.
@@ -48,6 +57,21 @@ pub struct Record<'live> {
     pub clear_login: Option<String>,
     /// The status of the answer.
     pub status: StatusCode,
+    /// The length of its body, where that is known beforehand.
+    pub response_bytes: Option<u64>,
+}
+
+/// An upstream that was asked, whether it answered or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'live> {
+    /// `[upstreams.NAME]`.
+    pub upstream: &'live str,
+    /// The host and port of the server that was asked last; nothing if there was none to ask.
+    pub server: Option<&'live str>,
+    /// How long that took until the answer's head came, or until it was given up.
+    pub took: Duration,
+    /// How often the request was sent once more.
+    pub retries: u8,
 }
 
 /// How access lines are written.
@@ -78,15 +102,20 @@ impl<'live> Record<'live> {
             method: method.clone(),
             target: target.clone(),
             site: None,
+            version: Version::HTTP_11,
+            request_bytes: None,
             route: None,
+            route_number: None,
+            asked: None,
+            trace: None,
             session: None,
             reason: None,
             is_grpc: false,
-            retries: 0,
             new_session: None,
             clear_session: false,
             clear_login: None,
             status: StatusCode::OK,
+            response_bytes: None,
         }
     }
 
@@ -95,6 +124,19 @@ impl<'live> Record<'live> {
         match caller {
             Caller::Session(session) => self.session = Some(session.key()),
             Caller::Anonymous { stale_cookie } => self.clear_session = *stale_cookie,
+        }
+    }
+
+    /// Now, if somebody writes down how long what follows takes.
+    pub fn mark(&self) -> Option<Instant> {
+        self.trace.as_ref().filter(|trace| trace.is_recorded()).map(|_| Instant::now())
+    }
+
+    /// Something that took a while ends now, well or not; nothing happens unless [`Record::mark`] gave a moment.
+    pub fn step(&mut self, name: &'static str, began: Option<Instant>, failed: Option<&Stop>) {
+        if let (Some(began), Some(trace)) = (began, &mut self.trace) {
+            let span = Span::new(name, Kind::Internal).failed(failed.map(|stop| stop.reason().as_str()));
+            trace.step(None, began, span);
         }
     }
 
@@ -115,20 +157,42 @@ impl<'live> Record<'live> {
             self.method
         );
         escape(self.path(), out);
-        let _ = write!(out, r#"","status":{},"duration_us":{}"#, self.status.as_u16(), duration.as_micros());
+        let (status, micros) = (self.status.as_u16(), duration.as_micros());
+        let _ = write!(out, r#"","protocol":"{}""#, self.protocol());
+        if let Some(version) = self.client.handshake.as_ref().and_then(|handshake| handshake.version) {
+            let _ = write!(out, r#","tls":"{version}""#);
+        }
+        let _ = write!(out, r#","status":{status},"duration_us":{micros}"#);
+        for (name, bytes) in [("request_bytes", self.request_bytes), ("response_bytes", self.response_bytes)]
+        {
+            if let Some(bytes) = bytes {
+                let _ = write!(out, r#","{name}":{bytes}"#);
+            }
+        }
         if let Some(route) = self.route {
             out.push_str(r#","route":""#);
             escape(route, out);
             out.push('"');
         }
+        if let Some(asked) = &self.asked {
+            let Asked { upstream, server, took, retries } = asked;
+            let _ = write!(out, r#","upstream":"{upstream}""#);
+            if let Some(server) = server {
+                let _ = write!(out, r#","server":"{server}""#);
+            }
+            let _ = write!(out, r#","upstream_us":{}"#, took.as_micros());
+            if *retries > 0 {
+                let _ = write!(out, r#","retries":{retries}"#);
+            }
+        }
         if let Some(session) = self.session {
             let _ = write!(out, r#","session":"{}""#, session.short());
         }
+        if let Some(trace) = &self.trace {
+            let _ = write!(out, r#","trace_id":"{}""#, trace.id());
+        }
         if let Some(reason) = self.reason {
             let _ = write!(out, r#","reason":"{}""#, reason.as_str());
-        }
-        if self.retries > 0 {
-            let _ = write!(out, r#","retries":{}"#, self.retries);
         }
         out.push_str("}\n");
     }
@@ -140,10 +204,18 @@ impl<'live> Record<'live> {
         if let Some(reason) = self.reason {
             let _ = write!(out, "  {}", reason.as_str());
         }
-        if self.retries > 0 {
-            let _ = write!(out, "  retries: {}", self.retries);
+        if let Some(Asked { retries: 1.., .. }) = self.asked {
+            out.push_str("  sent again");
         }
         let _ = writeln!(out, "  [{}]", self.request_id.as_str());
+    }
+
+    fn protocol(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_2 => "h2",
+            Version::HTTP_10 => "http/1.0",
+            _ => "http/1.1",
+        }
     }
 
     fn path(&self) -> &str {

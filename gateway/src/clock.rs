@@ -32,6 +32,15 @@ impl Clock {
         let offset = self.offset.load(Ordering::Relaxed);
         Timestamp(i64::try_from(system).unwrap_or(i64::MAX).saturating_add(offset))
     }
+
+    /// The present as exactly as the machine knows it, since 1970: for what is measured, not for what is decided.
+    #[expect(clippy::disallowed_methods, reason = "the other caller: everybody else asks a Clock")]
+    pub fn precise(&self) -> Duration {
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let offset = self.offset.load(Ordering::Relaxed);
+        let span = Duration::from_secs(offset.unsigned_abs());
+        if offset < 0 { system.saturating_sub(span) } else { system.saturating_add(span) }
+    }
 }
 
 /// A moment: whole seconds since 1970-01-01T00:00:00Z (the `NumericDate` of RFC 7519, section 2).
@@ -82,6 +91,8 @@ mod tests {
         let before = clock.now();
         offset.store(3_600, Ordering::Relaxed);
         assert!(clock.now() >= before.plus(Duration::from_secs(3_600)));
+        let seconds = i64::try_from(clock.precise().as_secs()).expect("not yet");
+        assert!((clock.now().0 - seconds).abs() <= 1);
     }
 
     #[test]

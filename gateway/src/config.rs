@@ -28,6 +28,7 @@ mod session;
 mod shown;
 mod source;
 mod suggest;
+mod telemetry;
 mod tls;
 mod tokens;
 mod upstreams;
@@ -43,6 +44,7 @@ use crate::oidc;
 use crate::oidc::client::key::SigningKey;
 use crate::oidc::settings::ResponseMode;
 use crate::origin::Origin;
+use crate::otlp;
 use crate::routing::{Overlap, Route, RouteTable};
 use crate::session::TokenSpec;
 use crate::site::Sites;
@@ -91,6 +93,8 @@ pub struct Config {
     pub reload: Reload,
     /// How it ends.
     pub shutdown: Shutdown,
+    /// What is recorded as traces, and where those are sent; nothing for none.
+    pub telemetry: Option<otlp::Settings>,
     /// What is not wrong, but should be known; to be logged at the start.
     pub warnings: Vec<String>,
     /// The files that all this was read from.

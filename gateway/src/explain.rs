@@ -191,6 +191,7 @@ impl Explainer {
             client: &named("«the client's address»"),
             forwarded: &Forwarded::of(&site.origin),
             request_id,
+            hop: None,
             certificate: wanted.filter(|wanted| wanted.forward).map(|_| &certificate),
             changes,
             claimed: permit.route().claimed.as_deref(),

@@ -1,10 +1,13 @@
 //! One request, from the socket to the answer. Read this first.
 
+pub(crate) mod memory;
+
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::access::Record;
@@ -14,12 +17,15 @@ use crate::endpoints;
 use crate::files::FileRequest;
 use crate::intake::{self, Inbound, Peer};
 use crate::live::{Generation, Live, Worker};
+use crate::metrics::WorkerSheet;
 use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
 use crate::session::KeyMemo;
 use crate::site::Site;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
+use crate::trace::Trace;
+use crate::upstream::Told;
 use crate::{csrf, identity};
 
 /// Answers one request, whatever happens.
@@ -33,13 +39,16 @@ pub async fn handle(
     // What a reload brings is for the next request.
     let generation = worker.generation();
     let live = &*generation.live;
+    let in_flight = worker.sheet.begun();
     let mut record =
         Record::begin(worker.ids.next(), live.clock.now(), peer, request.method(), request.uri());
+    record.version = request.version();
+    if let Some(traces) = &live.traces {
+        let now = || live.clock.precise();
+        record.trace = Trace::begin(traces.sampling(), &worker.dice, request.headers(), arrived, now);
+    }
     let reader = Reader::of(request.headers());
-    // A defect costs one request, never the process; the panic has already said where it happened.
-    let answered = AssertUnwindSafe(answer(&generation, request, memo, &mut record)).catch_unwind().await;
-    let answered =
-        answered.unwrap_or_else(|_| Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic")));
+    let answered = caught(&worker.sheet, answer(&generation, request, memo, &mut record)).await;
     let response = match answered {
         Ok(response) => response,
         Err(stop) => respond::to_stop(&stop, reader, &mut record),
@@ -49,8 +58,17 @@ pub async fn handle(
     }
     let site = record.site.unwrap_or(live.sites.first());
     let response = respond::finish(response, site, &mut record);
-    worker.access.write(&record, arrived.elapsed());
+    in_flight.answered();
+    memory::keep(worker, &generation, record, &response, arrived);
     response
+}
+
+/// A defect costs one request, never the process; the panic has already said where it happened (requirement LG-06).
+async fn caught<T>(sheet: &WorkerSheet, answering: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+        sheet.panicked();
+        Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic"))
+    })
 }
 
 /// Admit, judge, then carry out: each step returns what the next one needs.
@@ -62,7 +80,9 @@ async fn answer<'live>(
 ) -> Result<Response<Body>, Stop> {
     let live = &*generation.live;
     let (parts, body) = request.into_parts();
-    let inbound = intake::admit(parts, Body::from_client(body), &live.sites, record.request_id, record.time)?;
+    record.request_bytes = body.size_hint().exact().filter(|bytes| *bytes > 0);
+    let mut inbound =
+        intake::admit(parts, Body::from_client(body), &live.sites, record.request_id, record.time)?;
     inbound.must_belong_to(record.client)?;
     let site = live.site(&inbound);
     record.site = Some(site);
@@ -70,9 +90,16 @@ async fn answer<'live>(
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
                 let upstream = &generation.upstreams[index];
-                let told = live.vouch.introduce(&permit, record.time);
-                let (told, retries) = (told.as_deref(), &mut record.retries);
-                upstream.forward(inbound, permit, authorization, told, record.client, site, retries).await
+                let introduced = live.vouch.introduce(&permit, record.time);
+                let (introduced, client) = (introduced.as_deref(), record.client);
+                let (call, hop) = memory::Call::begin(record);
+                inbound.hop = hop;
+                let mut told = Told::default();
+                let forwarding =
+                    upstream.forward(inbound, permit, authorization, introduced, client, site, &mut told);
+                let answered = forwarding.await;
+                call.end(record, upstream, told, &generation.upstream_sheets[index], &answered);
+                answered
             }
             Target::Files(index) => {
                 let files = &live.files[index];
@@ -105,14 +132,15 @@ async fn judge<'live>(
     memo: &KeyMemo,
     record: &mut Record<'live>,
 ) -> Result<(Permit<'live>, Option<HeaderValue>), Stop> {
-    let route = live.routes.find(inbound.site, inbound.path(), inbound.method())?;
+    let (number, route) = live.routes.numbered(inbound.site, inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
     record.is_grpc = route.is_grpc();
     policy::certificate(route, record.client)?;
+    record.route_number = Some(number);
     let mut caller = if route.is_for_the_provider() {
         Ok(Caller::Anonymous { stale_cookie: false })
     } else {
-        identity::establish(inbound, site, &live.sessions, memo).await
+        identity::establish(inbound, site, &live.sessions, memo, Some(record)).await
     };
     if route.is_indifferent() {
         caller = identity::or_anybody(caller);
@@ -131,10 +159,39 @@ async fn judge<'live>(
     }
     let authorization = match permit.token() {
         None => None,
-        Some(wanted) => match live.tokens.ready(wanted, inbound.now) {
-            Some(authorization) => Some(authorization),
-            None => Some(Box::pin(live.tokens.obtain(wanted, inbound.return_to())).await?),
-        },
+        Some(wanted) => {
+            let mut authorization = live.tokens.ready(wanted, inbound.now);
+            if authorization.is_none() {
+                let began = record.mark();
+                let obtained = Box::pin(live.tokens.obtain(wanted, inbound.return_to())).await;
+                record.step("token", began, obtained.as_ref().err());
+                authorization = Some(obtained?);
+            }
+            authorization
+        }
     };
     Ok((permit, authorization))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Format, Metrics};
+
+    #[test]
+    fn a_panic_costs_one_request_and_is_counted() {
+        let metrics = Metrics::new();
+        let sheet = metrics.worker();
+        let counted = |count: u32| {
+            let line = format!("gateway_panics_total {count}\n");
+            assert!(metrics.text(Format::OpenMetrics).contains(&line), "{line}");
+        };
+        let fine = caught(&sheet, async { Ok(7) }).now_or_never().expect("it waits for nothing");
+        assert!(matches!(fine, Ok(7)));
+        counted(0);
+        let broken = caught(&sheet, async { panic!("a defect") }).now_or_never();
+        let broken: Result<u8, Stop> = broken.expect("it waits for nothing");
+        assert_eq!(broken.map_err(|stop| stop.reason()), Err(Reason::Internal));
+        counted(1);
+    }
 }

@@ -16,6 +16,8 @@ pub struct Handshake {
     names: Arc<Names>,
     /// Whether the client asked for one of them, or for none.
     is_asked_for: bool,
+    /// The version of TLS, such as `1.3`; nothing if it is not known.
+    pub version: Option<&'static str>,
     /// The certificate that the client showed, verified by `client_ca`.
     pub client: Option<ClientCertificate>,
 }
@@ -24,7 +26,13 @@ impl Handshake {
     /// A handshake in which the client asked for `server_name` and was shown a certificate with these names.
     pub fn new(names: Arc<Names>, server_name: Option<&str>, client: Option<ClientCertificate>) -> Self {
         let is_asked_for = server_name.is_none_or(|name| names.cover(name));
-        Self { names, is_asked_for, client }
+        Self { names, is_asked_for, version: None, client }
+    }
+
+    /// With that version of TLS.
+    #[must_use]
+    pub fn with_version(self, version: Option<&'static str>) -> Self {
+        Self { version, ..self }
     }
 
     /// Whether requests for that host may come on this connection: the certificate that the client was shown is that

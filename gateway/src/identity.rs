@@ -1,6 +1,7 @@
 //! From a request to the caller behind it. A cookie that opens nothing is the same as none, but for being cleared
 //! (requirements SE-05, EP-02); two cookies are refused (SE-07).
 
+use crate::access::Record;
 use crate::caller::Caller;
 use crate::intake::Inbound;
 use crate::session::store::{Found, Store};
@@ -18,6 +19,7 @@ pub async fn establish(
     site: &Site,
     sessions: &Store,
     memo: &KeyMemo,
+    record: Option<&mut Record<'_>>,
 ) -> Result<Caller, Stop> {
     let Some(value) = site.cookies.session(inbound.headers()).map_err(Stop::refused)? else {
         return Ok(Caller::Anonymous { stale_cookie: false });
@@ -27,7 +29,14 @@ pub async fn establish(
         Found::Session(session) => Some(session),
         Found::Nothing => None,
         Found::Unsure => match SessionId::parse(value) {
-            Some(id) => Box::pin(sessions.open(&id, inbound.now)).await?,
+            Some(id) => {
+                let began = record.as_ref().and_then(|record| record.mark());
+                let opened = Box::pin(sessions.open(&id, inbound.now)).await.map_err(Stop::from);
+                if let Some(record) = record {
+                    record.step("session", began, opened.as_ref().err());
+                }
+                opened?
+            }
             None => None,
         },
     };

@@ -20,6 +20,7 @@ use crate::request_id::RequestId;
 use crate::session::return_to::ReturnTo;
 use crate::site::{SiteId, Sites};
 use crate::stop::{Reason, Stop};
+use crate::trace::Hop;
 
 /// What kind of use the browser makes of the answer (W3C Fetch Metadata).
 pub static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -79,6 +80,8 @@ pub struct Inbound {
     pub request_id: RequestId,
     /// When it was admitted.
     pub now: Timestamp,
+    /// What an upstream is told of the trace that it belongs to.
+    pub hop: Option<Box<Hop>>,
 }
 
 impl Inbound {
@@ -161,7 +164,7 @@ pub fn admit(
     if let Some(uri) = canonical_target(&parts.uri).map_err(Stop::refused)? {
         parts.uri = uri;
     }
-    Ok(Inbound { parts, body, site, request_id, now })
+    Ok(Inbound { parts, body, site, request_id, now, hop: None })
 }
 
 /// What one look at a request's headers tells. Most have none of those whose absence need not be looked up one by one.

@@ -19,6 +19,7 @@ pub mod path;
 pub mod request_id;
 pub mod scope;
 pub mod secret;
+pub mod trace;
 // Facts: what can be known about people, sessions and refusals.
 pub mod caller;
 pub mod finding;
@@ -40,6 +41,7 @@ pub mod websocket;
 // I/O: the provider, tokens, upstreams, files.
 pub mod files;
 pub mod oidc;
+pub mod otlp;
 pub mod reach;
 pub mod tls;
 pub mod tokens;

@@ -11,6 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
 use crate::intake::Inbound;
 use crate::metrics::Metrics;
+use crate::otlp::Traces;
 use crate::policy::Permit;
 use crate::providers::Providers;
 use crate::routing::RouteTable;
@@ -47,6 +48,8 @@ pub struct Live {
     pub forwarded: Vec<Forwarded>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The way of traces; nothing where there is nothing to do for any request.
+    pub traces: Option<Arc<Traces>>,
     /// Who is signed in.
     pub sessions: Arc<Store>,
     /// Whether signing out empties what pages of this site kept in the browser.

@@ -1,10 +1,16 @@
-//! What the gateway counts, as Prometheus reads it (requirement LG-05). Every label's values are a closed vocabulary and
-//! every series exists from the start, so that no request can add one and none is looked up by name. Knows counters and
-//! vocabularies; where things happen is everybody else's matter.
+//! What the gateway counts, as Prometheus reads it (requirement LG-05). Every label's values are a closed vocabulary or
+//! come from the configuration, and every series exists from the start, so that no request can add one and none is looked
+//! up by name. Knows counters and vocabularies; where things happen is everybody else's matter.
 
+mod book;
+mod cells;
+mod collect;
 mod exposition;
+mod standing;
+mod traffic;
 mod vocabulary;
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -19,8 +25,11 @@ use crate::clock::Timestamp;
 use crate::session::ending::Ending;
 
 pub use exposition::Format;
-pub use vocabulary::{Operation, RefreshResult};
+pub use standing::{ServerStanding, Standing};
+pub use traffic::{Connected, InFlight, RouteSheet, UpstreamSheet, WorkerSheet};
+pub use vocabulary::{Handshake, Operation, RefreshResult, Refusal, SpanFate, Trouble};
 
+use traffic::Traffic;
 use vocabulary::Word;
 
 /// A refresh asks another machine, and may take ten seconds.
@@ -41,6 +50,8 @@ pub struct Metrics {
     certificates_up_to_date: Gauge,
     certificate_expiry: Gauge,
     configuration: Configuration,
+    spans: Each<SpanFate, Counter>,
+    traffic: Arc<Traffic>,
 }
 
 /// How the running configuration stands to its file.
@@ -75,7 +86,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("gateway");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The gateway that runs", version);
-        // Metrics of requests, upstreams and the provider are to be registered here too, each resolved in the same way.
+        let traffic = Arc::new(Traffic::default());
+        registry.register_collector(Box::new(Arc::clone(&traffic)));
         let sessions_live = registered(&mut registry, "sessions_live", "Sessions in the store");
         let sessions_in_memory = registered(
             &mut registry,
@@ -104,6 +116,8 @@ impl Metrics {
             refreshes: refreshes(&mut registry),
             calls: calls(&mut registry),
             configuration: configuration(&mut registry),
+            spans: spans(&mut registry),
+            traffic,
             registry,
         }
     }
@@ -148,6 +162,31 @@ impl Metrics {
     /// There is a newer configuration that does not run.
     pub fn configuration_refused(&self) {
         self.configuration.is_latest.set(0);
+    }
+
+    /// What became of so many recorded steps of requests.
+    pub fn spans(&self, fate: SpanFate, count: usize) {
+        self.spans.of(fate).inc_by(count as u64);
+    }
+
+    /// A sheet for what one worker counts of itself.
+    pub fn worker(&self) -> Arc<WorkerSheet> {
+        self.traffic.workers.add(WorkerSheet::new())
+    }
+
+    /// A sheet for what one worker counts of the routes of one configuration, by their position among these names.
+    pub fn routes(&self, names: &[Arc<str>]) -> Arc<RouteSheet> {
+        self.traffic.routes.add(RouteSheet::new(names))
+    }
+
+    /// A sheet for what one worker counts of an upstream.
+    pub fn upstream(&self, name: &str) -> Arc<UpstreamSheet> {
+        self.traffic.upstreams.add(UpstreamSheet::new(name))
+    }
+
+    /// How all upstreams stand now; said before [`Metrics::text`] is asked for.
+    pub fn show_upstreams(&self, standings: Vec<Standing>) {
+        *self.traffic.standings.lock().unwrap_or_else(PoisonError::into_inner) = standings;
     }
 
     /// The gauges of the store that is called `name`.
@@ -234,6 +273,12 @@ fn refreshes(registry: &mut Registry) -> Each<RefreshResult, (Counter, Histogram
     })
 }
 
+fn spans(registry: &mut Registry) -> Each<SpanFate, Counter> {
+    let family: Family<[(&'static str, &'static str); 1], Counter> =
+        registered(registry, "trace_spans", "Recorded steps of requests, by what became of them");
+    Each::new(|fate: SpanFate| family.get_or_create_owned(&[("fate", fate.as_str())]))
+}
+
 fn calls(registry: &mut Registry) -> Each<Operation, Call> {
     let count: Family<[(&'static str, &'static str); 2], Counter> = registered(
         registry,
@@ -283,6 +328,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stop::Reason;
+    use http::StatusCode;
 
     fn lines(metrics: &Metrics) -> Vec<String> {
         metrics.text(Format::OpenMetrics).lines().map(str::to_owned).collect()
@@ -322,6 +369,85 @@ mod tests {
         must_say(&metrics, "gateway_sessions_created_total 1");
         must_say(&metrics, "gateway_sessions_ended_total{reason=\"signed_out\"} 1");
         assert_eq!(series(&metrics), before);
+    }
+
+    #[test]
+    fn requests_are_counted_by_route_and_never_add_a_series() {
+        let metrics = Metrics::new();
+        let names: Vec<Arc<str>> = ["GET /a", "/quote\"back\\slash"].map(Arc::from).to_vec();
+        let (one, other) = (metrics.routes(&names), metrics.routes(&names));
+        let (worker, upstream) = (metrics.worker(), metrics.upstream("api"));
+        let before = series(&metrics);
+        one.answered(Some(0), StatusCode::OK, Duration::from_millis(3));
+        other.answered(Some(0), StatusCode::OK, Duration::from_secs(60));
+        other.answered(Some(1), StatusCode::SWITCHING_PROTOCOLS, Duration::ZERO);
+        for number in [None, Some(2), Some(usize::MAX)] {
+            one.answered(number, StatusCode::NOT_FOUND, Duration::ZERO);
+        }
+        must_say(&metrics, "gateway_requests_total{route=\"GET /a\",status=\"2xx\"} 2");
+        must_say(&metrics, "gateway_requests_total{route=\"/quote\\\"back\\\\slash\",status=\"1xx\"} 1");
+        must_say(&metrics, "gateway_requests_total{route=\"none\",status=\"4xx\"} 3");
+        let name = "gateway_request_duration_seconds";
+        must_say(&metrics, &format!("{name}_bucket{{le=\"0.0025\",route=\"GET /a\"}} 0"));
+        must_say(&metrics, &format!("{name}_bucket{{le=\"0.005\",route=\"GET /a\"}} 1"));
+        must_say(&metrics, &format!("{name}_bucket{{le=\"10.0\",route=\"GET /a\"}} 1"));
+        must_say(&metrics, &format!("{name}_bucket{{le=\"+Inf\",route=\"GET /a\"}} 2"));
+        must_say(&metrics, &format!("{name}_sum{{route=\"GET /a\"}} 60.003"));
+        must_say(&metrics, &format!("{name}_count{{route=\"GET /a\"}} 2"));
+        for reason in Reason::ALL {
+            worker.stopped(*reason);
+            must_say(
+                &metrics,
+                &format!("gateway_requests_stopped_total{{reason=\"{}\"}} 1", reason.as_str()),
+            );
+        }
+        let (connected, begun) = (worker.connected(), worker.begun());
+        must_say(&metrics, "gateway_connections_open 1");
+        must_say(&metrics, "gateway_requests_in_flight 1");
+        drop((connected, begun));
+        worker.begun().answered();
+        worker.panicked();
+        must_say(&metrics, "gateway_connections_open 0");
+        must_say(&metrics, "gateway_connections_accepted_total 1");
+        must_say(&metrics, "gateway_requests_in_flight 0");
+        must_say(&metrics, "gateway_requests_abandoned_total 1");
+        must_say(&metrics, "gateway_panics_total 1");
+        upstream.answered(StatusCode::BAD_GATEWAY, Duration::from_millis(7));
+        must_say(&metrics, "gateway_upstream_requests_total{upstream=\"api\",status=\"5xx\"} 1");
+        must_say(&metrics, "gateway_upstream_first_byte_seconds_count{upstream=\"api\"} 1");
+        for kind in Trouble::ALL {
+            upstream.failed(*kind);
+            let labels = format!("upstream=\"api\",kind=\"{}\"", kind.as_str());
+            must_say(&metrics, &format!("gateway_upstream_failures_total{{{labels}}} 1"));
+        }
+        for how in Handshake::ALL {
+            worker.shook_hands(*how);
+        }
+        must_say(&metrics, "gateway_tls_handshakes_total{result=\"ok\",version=\"1.3\",alpn=\"h2\"} 1");
+        must_say(
+            &metrics,
+            "gateway_tls_handshakes_total{result=\"timeout\",version=\"none\",alpn=\"none\"} 1",
+        );
+        assert_eq!(series(&metrics), before);
+        let server = ServerStanding { server: "api:80".to_owned(), is_up: true, ..ServerStanding::default() };
+        let standing =
+            Standing { upstream: "api".to_owned(), servers: vec![server], retries: 3, ..Standing::default() };
+        metrics.show_upstreams(vec![standing]);
+        must_say(&metrics, "gateway_upstream_retries_total{upstream=\"api\"} 3");
+        must_say(&metrics, "gateway_upstream_server_up{upstream=\"api\",server=\"api:80\"} 1");
+    }
+
+    #[test]
+    fn of_ten_thousand_routes_only_those_that_were_asked_for_are_told() {
+        let metrics = Metrics::new();
+        let names: Vec<Arc<str>> = (0..10_000).map(|number| format!("/route-{number}").into()).collect();
+        let sheet = metrics.routes(&names);
+        assert_eq!(metrics.text(Format::OpenMetrics).matches("route=\"none\",status").count(), 5);
+        assert!(!metrics.text(Format::OpenMetrics).contains("/route-"));
+        sheet.answered(Some(9_999), StatusCode::OK, Duration::ZERO);
+        let text = metrics.text(Format::OpenMetrics);
+        assert!(text.contains("gateway_requests_total{route=\"/route-9999\",status=\"2xx\"} 1"), "{text}");
+        assert!(!text.contains("/route-9998"));
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record<'_>) -> Response
     if let Stop::Failed(fault) = stop {
         log(fault, record);
     }
+    audit(stop.reason(), record);
     let status = status(stop);
     let mut response = match reader {
         // Its clients read no other form of answer.
@@ -300,6 +301,46 @@ fn log(fault: &Fault, record: &Record<'_>) {
         Whose::Client => {
             tracing::debug!(target: "gateway", request_id, reason, route, cause, "the client broke off")
         }
+    }
+}
+
+/// Tells once of a request that was refused because of who sent it, or how: somebody may be trying something
+/// (requirement LG-04).
+fn audit(reason: Reason, record: &Record<'_>) {
+    let Some(event) = event_of(reason) else {
+        return;
+    };
+    let (request_id, client, reason, route) =
+        (record.request_id.as_str(), record.client.text(), reason.as_str(), record.route);
+    let session = record.session.map(|session| session.short());
+    tracing::info!(target: "gateway::audit", event, request_id, client, session, reason, route, "refused");
+}
+
+fn event_of(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::BadState
+        | Reason::AttemptExpired
+        | Reason::AttemptUsed
+        | Reason::WrongIssuer
+        | Reason::BadCallback
+        | Reason::ProviderRefused
+        | Reason::AccessDenied
+        | Reason::CodeRefused
+        | Reason::BadIdToken
+        | Reason::BadUserinfo
+        | Reason::TenantNotAllowed
+        | Reason::AcrNotMet
+        | Reason::AuthenticationTooOld
+        | Reason::SignInLoop => Some("callback_refused"),
+        Reason::BadInitiation => Some("initiation_refused"),
+        Reason::CsrfHeaderMissing
+        | Reason::CrossSite
+        | Reason::RuleNotMet
+        | Reason::ScopeNotGranted
+        | Reason::ClientCertificate
+        | Reason::AmbiguousCookie => Some("request_refused"),
+        // Most of all requests that are refused are mistakes; their access lines say why.
+        _ => None,
     }
 }
 

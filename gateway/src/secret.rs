@@ -37,7 +37,8 @@ pub fn same_bytes(one: &[u8], other: &[u8]) -> bool {
         return false;
     }
     let ((ones, one), (others, other)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    let words = ones.iter().zip(others).map(|(one, other)| u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other));
+    let words =
+        ones.iter().zip(others).map(|(one, other)| u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other));
     let rest = one.iter().zip(other).map(|(one, other)| u64::from(one ^ other));
     // No difference ends the loop: all are gathered, and looked at once.
     words.chain(rest).fold(0, |all, difference| all | difference).ct_eq(&0).into()

@@ -173,7 +173,12 @@ impl Running {
         let live = self.live();
         control.spawn(async move {
             let refreshes = tokio::time::timeout(SETTLING, live.tokens.finished());
-            let (_, written) = tokio::join!(refreshes, live.sessions.write_uses());
+            let traces = async {
+                if let Some(traces) = &live.traces {
+                    traces.flush().await;
+                }
+            };
+            let (_, written, ()) = tokio::join!(refreshes, live.sessions.write_uses(), traces);
             if let Err(error) = written {
                 tracing::warn!(target: "gateway", error = causes(&error), "the last uses of sessions are not written down");
             }

@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::hash::sha256;
+use crate::hex;
 use crate::origin::OriginTag;
 use crate::rule::Facts;
 use crate::scope::{Scope, ScopeSet};
@@ -69,6 +71,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Eight hex digits that tell people apart in the log without naming them.
+    pub fn pseudonym(&self) -> String {
+        hex::encode(&sha256(format!("{}\n{}", self.issuer, self.subject).as_bytes())[..4])
+    }
+
     /// What to call the person: `name`, else `preferred_username`, else `email`, else nothing.
     pub fn display_name(&self) -> Option<String> {
         let claims = self.claims.to_map();

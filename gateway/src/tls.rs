@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use rustls::ProtocolVersion;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::server::{ProducesTickets, ServerConfig, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
@@ -95,7 +96,12 @@ impl Tls {
     pub fn shown(&self, connection: &rustls::ServerConnection) -> Handshake {
         let name = connection.server_name();
         let client = connection.peer_certificates().and_then(|chain| trust::client(chain.first()?));
-        Handshake::new(self.resolver.set().names_for(name), name, client)
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => Some("1.2"),
+            Some(ProtocolVersion::TLSv1_3) => Some("1.3"),
+            _ => None,
+        };
+        Handshake::new(self.resolver.set().names_for(name), name, client).with_version(version)
     }
 
     /// What is answered to certificate authorities.

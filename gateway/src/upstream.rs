@@ -20,6 +20,7 @@ mod room;
 mod sending;
 mod settings;
 mod shared;
+mod standing;
 mod station;
 mod stream;
 pub mod tls;
@@ -64,6 +65,15 @@ use shared::Lineup;
 pub use shared::{Counts, EndpointPicture, Picture, Shared};
 use station::{Station, own_copy};
 use vigil::Vigil;
+
+/// What became known of an exchange on its way, whether it ended well or not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    /// The server that was asked last, by its position in the settings.
+    pub server: Option<usize>,
+    /// How often the request was sent once more.
+    pub retries: u8,
+}
 
 /// One worker's view of an upstream. Never leaves its thread.
 pub struct Upstream {
@@ -114,14 +124,23 @@ impl Upstream {
         upstream
     }
 
+    /// `[upstreams.NAME]`.
+    pub fn name(&self) -> &str {
+        &self.shared.settings.name
+    }
+
+    /// The host and port of a server, by its position in the settings.
+    pub fn server_name(&self, server: usize) -> Option<&str> {
+        self.shared.settings.servers.get(server)?.authority.to_str().ok()
+    }
+
     /// Whether it would be the same if it were made anew from these.
     pub fn is_for(&self, shared: &Arc<Shared>, forwarded: &[Forwarded]) -> bool {
         Arc::ptr_eq(&self.shared, shared) && self.forwarded == *forwarded
     }
 
     /// Forwards a permitted request and returns the answer as it begins to arrive. What would stay open after that, a
-    /// WebSocket or an event stream, ends with the session that it was asked for with. `retries` counts how often it was
-    /// sent once more.
+    /// WebSocket or an event stream, ends with the session that it was asked for with.
     #[expect(clippy::too_many_arguments, reason = "each is what one step before this one found out")]
     pub async fn forward(
         &self,
@@ -131,7 +150,7 @@ impl Upstream {
         introduced: Option<&Introduced>,
         peer: &Peer,
         site: &Site,
-        retries: &mut u8,
+        told: &mut Told,
     ) -> Result<Response<Body>, Stop> {
         let station = match self.choose() {
             Some(station) => station,
@@ -141,7 +160,7 @@ impl Upstream {
         let (request, asked) =
             self.prepare(&station.host, inbound, &permit, authorization, introduced, peer, site)?;
         let given = {
-            let sending = pin!(self.send(station, request, special, &asked, retries));
+            let sending = pin!(self.send(station, request, special, &asked, told));
             match special.and_then(|special| special.timeouts.total) {
                 None => sending.await?,
                 Some(total) => self.deadlines.within(total, sending).await.unwrap_or_else(|late| {
@@ -166,7 +185,7 @@ impl Upstream {
     ) -> Result<(Request<Body>, Asked), Stop> {
         let handshake = if permit.takes_websockets() { Handshake::of(&inbound) } else { None };
         let trailers = permit.forwarding().and_then(|special| special.trailers.as_ref());
-        let Inbound { mut parts, mut body, request_id, .. } = inbound;
+        let Inbound { mut parts, mut body, request_id, hop, .. } = inbound;
         let announced = trailers.and_then(|_| trailers::announced_by_client(&parts.headers));
         let changes = permit.changes();
         if let Some(rewrite) = changes.and_then(|changes| changes.rewrite.as_ref()) {
@@ -182,6 +201,7 @@ impl Upstream {
             changes,
             claimed: permit.route().claimed.as_deref(),
             introduced,
+            hop,
         };
         headers::towards_upstream(&mut parts.headers, &site.cookies, outgoing);
         if let Some(handshake) = &handshake {

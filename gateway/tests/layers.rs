@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 60] = [
+const ORDER: [&str; 62] = [
     // vocabulary
     "clock",
     "entropy",
@@ -17,6 +17,7 @@ const ORDER: [&str; 60] = [
     "origin",
     "request_id",
     "handshake",
+    "trace",
     "body",
     // facts
     "rule",
@@ -41,6 +42,7 @@ const ORDER: [&str; 60] = [
     "session/store",
     "reach",
     "tls",
+    "otlp",
     "oidc",
     "vouch",
     "providers",

@@ -7,6 +7,7 @@ use demo::{Options, Ports};
 use dev_idp::tenant::SeedAccount;
 use tempfile::TempDir;
 
+use crate::collector::Collector;
 use crate::echo::Echo;
 use crate::site::Site;
 use crate::tls::Identity;
@@ -19,6 +20,7 @@ pub struct Plan {
     pub(crate) folder: TempDir,
     pub(crate) gateways: Gateways,
     pub(crate) https: bool,
+    pub(crate) collectors: Vec<Collector>,
     on_disk: bool,
 }
 
@@ -59,10 +61,17 @@ impl Plan {
         options.ports = Ports::ANY;
         options.data = None;
         let folder = tempfile::tempdir().expect("a folder");
-        Self { options, folder, gateways: Gateways::Here(1), https: false, on_disk: false }
-            .store(Kept::Memory)
-            .set("log", "level", "\"trace\"")
-            .set("log", "format", "\"json\"")
+        Self {
+            options,
+            folder,
+            gateways: Gateways::Here(1),
+            https: false,
+            collectors: Vec::new(),
+            on_disk: false,
+        }
+        .store(Kept::Memory)
+        .set("log", "level", "\"trace\"")
+        .set("log", "format", "\"json\"")
     }
 
     /// The gateway says little: for tests with so many requests that nobody could read the rest.
@@ -147,6 +156,14 @@ impl Plan {
     /// Where files for this site may lie.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Every request is recorded and sent to that collector; `rest` says more of it. What it got is searched for secrets
+    /// when the site goes away.
+    pub fn traces(mut self, collector: &Collector, rest: &str) -> Self {
+        self.collectors.push(collector.clone());
+        let toml = format!("[telemetry]\notlp = \"{}\"\nsample = 1\n{rest}\n", collector.url());
+        self.append(toml)
     }
 
     /// As many gateways, in this process.

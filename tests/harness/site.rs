@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::ask::Ask;
 use crate::browser::Browser;
+use crate::collector::Collector;
 use crate::exchange;
 use crate::log::{self, Memory};
 use crate::plan::{ADMIN_TOKEN, Gateways, Plan, server_keys};
@@ -37,6 +38,7 @@ pub struct Site {
     log_start: usize,
     folder: TempDir,
     config: Mutex<String>,
+    collectors: Vec<Collector>,
 }
 
 /// What a site logged until it was stopped.
@@ -62,7 +64,7 @@ impl Logs {
 impl Site {
     /// Starts what was planned.
     pub(crate) async fn run(plan: Plan) -> anyhow::Result<Self> {
-        let Plan { mut options, folder, gateways, https, .. } = plan;
+        let Plan { mut options, folder, gateways, https, collectors, .. } = plan;
         let log = log::shared();
         let log_start = log.len();
         let access = Memory::default();
@@ -89,6 +91,7 @@ impl Site {
             log_start,
             folder,
             config: Mutex::new(config.clone()),
+            collectors,
         };
         site.listen_to_provider();
         match gateways {
@@ -370,6 +373,15 @@ impl Site {
         }
     }
 
+    /// What each gateway in this process counted; no secret may stand there either.
+    fn metrics(&self) -> String {
+        if self.stack.is_none() {
+            return String::new();
+        }
+        let text = |live: &Arc<gateway::live::Live>| live.metrics.text(gateway::metrics::Format::OpenMetrics);
+        self.live().iter().map(text).collect()
+    }
+
     fn stack(&self) -> &Stack {
         self.stack.as_ref().expect("the site runs")
     }
@@ -435,6 +447,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.gather();
+        let metrics = self.metrics();
         // Its last lines are written when it stops.
         self.others.clear();
         drop(self.stack.take());
@@ -442,8 +455,10 @@ impl Drop for Site {
             return;
         }
         let programs = self.programs.iter().map(|program| program.log().into_bytes());
-        let logs = [self.access.bytes(0), log::shared().bytes(self.log_start)];
-        let found = logs.into_iter().chain(programs).find_map(|log| self.secrets.find_in_log(&log));
+        let logs = [self.access.bytes(0), log::shared().bytes(self.log_start), metrics.into_bytes()];
+        let posted = self.collectors.iter().flat_map(Collector::posted).map(|posted| posted.body.to_vec());
+        let found =
+            logs.into_iter().chain(posted).chain(programs).find_map(|log| self.secrets.find_in_log(&log));
         if let Some(found) = found.or_else(|| self.secrets.find_in_sent()) {
             panic!("{found}");
         }

@@ -33,6 +33,7 @@ mod kinds; // whose tokens go upstream
 mod lifecycle; // how the process begins and ends
 mod logs; // what is written down, and what never is
 mod metadata; // the provider's metadata, its absence, health
+mod observability; // lines, metrics and traces
 mod own_sessions; // where a person is signed in
 mod pages; // what people and programs are told when something is wrong
 mod paths; // one reading of every path

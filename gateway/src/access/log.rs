@@ -35,6 +35,11 @@ impl AccessLog {
         Self { target, state: RefCell::default() }
     }
 
+    /// Whether anybody will read what is written.
+    pub fn is_on(&self) -> bool {
+        self.target.is_some()
+    }
+
     /// Adds the line of one request.
     pub fn write(&self, record: &Record<'_>, duration: Duration) {
         let Some((format, _)) = &self.target else {

@@ -9,8 +9,8 @@ use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
 use super::{
-    Config, development, identity, listen, log, origins, process, providers, routes, session, tls, tokens,
-    upstreams,
+    Config, development, identity, listen, log, origins, process, providers, routes, session, telemetry, tls,
+    tokens, upstreams,
 };
 
 /// Reads the text of a configuration that is called `name`.
@@ -59,6 +59,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let tokens = tokens::read(top, &providers);
     let of_providers = providers.iter().filter_map(|provider| Some(&provider.found.as_ref()?.settings));
     let identity = identity::read(top, of_providers, around);
+    let telemetry = telemetry::read(top, around);
     let secret_files: Vec<_> = providers
         .iter()
         .filter_map(|provider| provider.found.as_ref())
@@ -68,6 +69,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         .chain(identity.iter().flat_map(|identity| identity.files.iter().cloned()))
         .chain(listen.iter().filter_map(|listen| listen.secret_file.clone()))
         .chain(tls.iter().flat_map(|tls| tls.secret_files.iter().cloned()))
+        .chain(telemetry.iter().flat_map(|telemetry| telemetry.secret_files.iter().cloned()))
         .collect();
     let known = routes::Known {
         // While an address is wrong, nobody can say which are meant.
@@ -106,6 +108,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         log: log?,
         reload: reload?,
         shutdown: shutdown?,
+        telemetry: telemetry?.settings,
         warnings: Vec::new(),
         sources: Vec::new(),
     })

@@ -73,6 +73,7 @@ pub(super) const ALL: &[&Table] = &[
     &LOG,
     &RELOAD,
     &SHUTDOWN,
+    &TELEMETRY,
 ];
 
 /// The keys before the first header.
@@ -135,6 +136,12 @@ pub(super) const TOP: Table = Table {
             "How a running gateway takes on another configuration.",
         ),
         key("shutdown", "table", Default("see `[shutdown]`"), "How the gateway ends."),
+        key(
+            "telemetry",
+            "table",
+            Default("none: nothing is recorded, and `traceparent` of clients is not passed on"),
+            "Which requests are recorded as traces, and where those are sent.",
+        ),
     ],
 };
 
@@ -1153,6 +1160,45 @@ pub(super) const SHUTDOWN: Table = Table {
             "duration",
             Default("`\"10s\"`"),
             "After that no connection is taken, and requests, event streams and WebSockets under way may take this long. Then they are cut off. 1 hour at most.",
+        ),
+    ],
+};
+
+/// `[telemetry]`
+pub(super) const TELEMETRY: Table = Table {
+    header: "[telemetry]",
+    intro: "Traces, as W3C Trace Context and OpenTelemetry have them: see gateway/docs/observability.md. Metrics need no configuration.",
+    keys: &[
+        key(
+            "otlp",
+            "URL",
+            Default("none: nothing is recorded"),
+            "The collector's address for OTLP over HTTP (protobuf), such as `\"http://127.0.0.1:4318\"`; `/v1/traces` is added. Requests never wait for it.",
+        ),
+        key(
+            "sample",
+            "number, 0 to 1",
+            Default("`0.01`"),
+            "The share of the traces beginning here that are recorded. A trace that is continued is recorded if its caller records it.",
+        ),
+        key(
+            "otlp_headers",
+            "table of secrets by header",
+            Default("none"),
+            "What the collector wants to be shown, such as `{ x-api-key = { file = \"otlp.key\" } }`. Over https, or to this machine.",
+        ),
+        key("service_name", "string", Default("`\"gateway\"`"), "What this gateway is called there."),
+        key(
+            "resource",
+            "table of strings",
+            Default("none"),
+            "More that describes it, such as `{ \"deployment.environment.name\" = \"production\" }`.",
+        ),
+        key(
+            "continue_traces",
+            "`\"nobody\"` or `\"everybody\"`",
+            Default("`\"nobody\"`"),
+            "Whose `traceparent` and `tracestate` are believed. `\"everybody\"` only where none but programs of yours reach the gateway: whoever is believed chooses the trace, and that it is recorded here and behind the gateway. Others are linked, not continued.",
         ),
     ],
 };

@@ -101,6 +101,9 @@ path = "/api"
 upstream = "todo"
 token = "read"
 
+[telemetry]
+otlp = "http://127.0.0.1:4318"
+
 [log]
 level = "info"
 "#;

@@ -51,7 +51,10 @@ pub async fn answer(
         return Err(try_again(Reason::WrongIssuer));
     };
     // An attempt that began with another provider is refused in there (requirement CB-05).
-    let signed_in = match provider.finish(attempt, answer, &live.token_specs).await {
+    let began = record.mark();
+    let finished = provider.finish(attempt, answer, &live.token_specs).await;
+    record.step("sign_in", began, finished.as_ref().err());
+    let signed_in = match finished {
         // Nobody was asked anything, so nobody is told anything: one round, and whoever is signed in here stays so.
         Err(Stop::Refused(Refusal { reason: Reason::NobodySignedIn, .. })) => {
             record.reason = Some(Reason::NobodySignedIn);
@@ -70,7 +73,7 @@ pub async fn answer(
         origin: live.site(&inbound).origin.tag(),
     };
     let (id, session) = live.sessions.begin(beginning, inbound.now).await?;
-    tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), session = session.key().short(), "signed in");
+    tracing::info!(target: "gateway::audit", event = "signed_in", request_id = record.request_id.as_str(), client = record.client.text(), subject = session.identity().pseudonym(), session = session.key().short(), "signed in");
     record.clear_session = false;
     let cookies = &live.site(&inbound).cookies;
     let mut response = if cookies.are_strict() {
@@ -129,6 +132,5 @@ fn try_again(reason: Reason) -> Stop {
 }
 
 fn again(reason: Reason, return_to: ReturnTo) -> Stop {
-    tracing::info!(target: "gateway::audit", event = "callback_refused", reason = reason.as_str(), "callback refused");
     Stop::Refused(Refusal { reason, remedy: Remedy::TryAgain(return_to) })
 }

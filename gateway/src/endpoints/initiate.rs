@@ -113,7 +113,6 @@ fn local(origin: &Origin, target: &str) -> Option<ReturnTo> {
 }
 
 fn refused() -> Stop {
-    tracing::info!(target: "gateway::audit", event = "initiation_refused", "a sign-in that another site wished for was refused");
     Stop::refused(Reason::BadInitiation)
 }
 

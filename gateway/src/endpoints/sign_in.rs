@@ -114,7 +114,7 @@ pub(super) async fn begin(
 /// The session that the browser has now.
 async fn current_session(live: &Live, inbound: &Inbound) -> Option<SessionKey> {
     let memo = KeyMemo::default();
-    let caller = identity::establish(inbound, live.site(inbound), &live.sessions, &memo).await.ok()?;
+    let caller = identity::establish(inbound, live.site(inbound), &live.sessions, &memo, None).await.ok()?;
     caller.session().map(|session| session.key())
 }
 

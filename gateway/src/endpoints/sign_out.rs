@@ -42,7 +42,7 @@ pub async fn answer(
         return Ok(lead_to(SIGNED_OUT, reader));
     };
     live.sessions.end(session, Ending::SignedOut).await?;
-    tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), session = session.key().short(), "signed out");
+    tracing::info!(target: "gateway::audit", event = "signed_out", request_id = record.request_id.as_str(), client = record.client.text(), subject = session.identity().pseudonym(), session = session.key().short(), "signed out");
     record.clear_session = true;
     record.clear_login = Some(live.site(inbound).cookies.login_name(sign_in::ROUNDS));
     let mut response = onward(live, live.site(inbound), session, reader, record).await;

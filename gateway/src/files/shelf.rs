@@ -110,7 +110,8 @@ impl Shelf {
             Some(_) => return None,
         }
         let file = self.root.join(file);
-        let metadata = fs::metadata(&file).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LONGEST)?;
+        let metadata =
+            fs::metadata(&file).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LONGEST)?;
         Some((file, State::of(&metadata)))
     }
 
@@ -122,7 +123,8 @@ impl Shelf {
         (headers, bytes): (&HeaderMap, &Bytes),
     ) {
         let is_same = fs::metadata(&file).is_ok_and(|metadata| State::of(&metadata) == state);
-        let Some(key) = key(method, path, asked).filter(|_| is_same && state.length == bytes.len() as u64) else {
+        let Some(key) = key(method, path, asked).filter(|_| is_same && state.length == bytes.len() as u64)
+        else {
             return;
         };
         let size = bytes.len() + BESIDE;
@@ -130,7 +132,8 @@ impl Shelf {
             self.kept.pin().clear();
             self.bytes.store(size, Ordering::Relaxed);
         }
-        let kept = Kept { file, state, since: Instant::now(), headers: headers.clone(), bytes: bytes.clone() };
+        let kept =
+            Kept { file, state, since: Instant::now(), headers: headers.clone(), bytes: bytes.clone() };
         if let Some(old) = self.kept.pin().insert(key, Arc::new(kept)) {
             self.bytes.fetch_sub(old.bytes.len() + BESIDE, Ordering::Relaxed);
         }

@@ -64,6 +64,7 @@ pub(super) fn forwarded_headers(data: &[u8]) -> bool {
             certificate: None,
             forwarded: &Forwarded::of(&ORIGIN),
             request_id: RequestIds::new().next(),
+            hop: None,
             changes: is_changed.then_some(&*CHANGES),
             claimed: Some(&CLAIMED),
             introduced: is_known.then_some(&*introduced),

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::access::log::AccessLog;
+use crate::metrics::{RouteSheet, UpstreamSheet, WorkerSheet};
 use crate::request_id::RequestIds;
+use crate::trace::Dice;
 use crate::upstream::deadline::Deadlines;
 use crate::upstream::vigil::Vigil;
 use crate::upstream::{Shared, Upstream};
@@ -21,6 +23,10 @@ pub struct Generation {
     pub live: Arc<Live>,
     /// This worker's connections, as `Target::Upstream` counts them.
     pub upstreams: Vec<Rc<Upstream>>,
+    /// What this worker counts of the routes.
+    pub routes_sheet: Arc<RouteSheet>,
+    /// What this worker counts of the upstreams, in the same order.
+    pub upstream_sheets: Vec<Arc<UpstreamSheet>>,
 }
 
 /// One worker.
@@ -30,6 +36,10 @@ pub struct Worker {
     pub ids: RequestIds,
     /// Where access lines go.
     pub access: AccessLog,
+    /// What this worker counts of itself.
+    pub sheet: Arc<WorkerSheet>,
+    /// Chooses the requests that are recorded.
+    pub dice: Dice,
     /// The time-outs of its upstreams.
     deadlines: Rc<Deadlines>,
     /// The sessions behind what its upstreams keep open.
@@ -40,9 +50,17 @@ impl Worker {
     /// A worker that begins with that snapshot.
     pub fn new(live: Arc<Live>, access: AccessLog) -> Self {
         let vigil = Rc::new(Vigil::new(live.clock.clone(), Arc::clone(&live.sessions)));
-        let nothing = Generation { live: Arc::clone(&live), upstreams: Vec::new() };
+        let sheet = live.metrics.worker();
+        let nothing = Generation {
+            live: Arc::clone(&live),
+            upstreams: Vec::new(),
+            routes_sheet: live.metrics.routes(&[]),
+            upstream_sheets: Vec::new(),
+        };
         let worker = Self {
             generation: RefCell::new(Rc::new(nothing)),
+            sheet,
+            dice: Dice::new(),
             ids: RequestIds::new(),
             access,
             deadlines: Rc::new(Deadlines::new(Instant::now())),
@@ -66,7 +84,10 @@ impl Worker {
             same.map_or_else(|| Rc::new(self.connections(&live, shared)), Rc::clone)
         });
         let upstreams = upstreams.collect();
-        self.generation.replace(Rc::new(Generation { live, upstreams }));
+        let routes_sheet = live.metrics.routes(live.routes.names());
+        let sheets = live.upstreams.iter().map(|shared| live.metrics.upstream(shared.name()));
+        let upstream_sheets = sheets.collect();
+        self.generation.replace(Rc::new(Generation { live, upstreams, routes_sheet, upstream_sheets }));
     }
 
     /// What is due every [`crate::upstream::deadline::TICK`]: lines leave, upstreams that were too slow are given up, and

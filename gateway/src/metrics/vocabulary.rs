@@ -1,6 +1,7 @@
 //! The closed vocabularies of labels. The words are stable: people build alerts on them.
 
 use crate::session::ending::Ending;
+use crate::stop::Reason;
 
 /// A vocabulary whose words are all known.
 pub(super) trait Word: Copy + PartialEq + 'static {
@@ -92,6 +93,86 @@ vocabulary! {
         Release = "release",
         /// Whether a sign-in's answer is the first.
         Claim = "claim",
+    }
+}
+
+vocabulary! {
+    /// What became of a recorded step of a request.
+    SpanFate {
+        /// The collector has it.
+        Sent = "sent",
+        /// Too many waited already.
+        QueueFull = "queue_full",
+        /// The collector could not be reached or did not want it.
+        NotTaken = "not_taken",
+    }
+}
+
+vocabulary! {
+    /// Why a client's connection was not served.
+    Refusal {
+        /// The operating system did not hand it over, usually for want of file descriptors.
+        AcceptFailed = "accept_failed",
+    }
+}
+
+vocabulary! {
+    /// Why an upstream did not answer.
+    Trouble {
+        /// No connection.
+        Unreachable = "unreachable",
+        /// The connection broke, or the answer cannot be used.
+        Broken = "broken",
+        /// Connecting or answering took too long.
+        Timeout = "timeout",
+        /// Too many requests waited for it already, or none of its servers can be asked.
+        Busy = "busy",
+    }
+}
+
+vocabulary! {
+    /// What came of a TLS handshake with a client.
+    Handshake {
+        /// TLS 1.2, then HTTP/1.1.
+        Tls12Http1 = "tls12_http1",
+        /// TLS 1.2, then HTTP/2.
+        Tls12Http2 = "tls12_http2",
+        /// TLS 1.3, then HTTP/1.1.
+        Tls13Http1 = "tls13_http1",
+        /// TLS 1.3, then HTTP/2.
+        Tls13Http2 = "tls13_http2",
+        /// It took too long.
+        Timeout = "timeout",
+        /// The client went away in the middle of it.
+        Broken = "broken",
+        /// The two share no version, cipher or protocol, or the client does not speak TLS.
+        Failed = "failed",
+    }
+}
+
+impl Trouble {
+    /// The kind of a request's end; nothing if it was not the upstream's fault.
+    pub fn of(reason: Reason) -> Option<Self> {
+        match reason {
+            Reason::UpstreamUnreachable => Some(Self::Unreachable),
+            Reason::UpstreamBroken => Some(Self::Broken),
+            Reason::UpstreamTimeout => Some(Self::Timeout),
+            Reason::UpstreamBusy => Some(Self::Busy),
+            _ => None,
+        }
+    }
+}
+
+impl Handshake {
+    /// Result, TLS version and the protocol that was agreed on.
+    pub(super) fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Tls12Http1 => ("ok", "1.2", "http/1.1"),
+            Self::Tls12Http2 => ("ok", "1.2", "h2"),
+            Self::Tls13Http1 => ("ok", "1.3", "http/1.1"),
+            Self::Tls13Http2 => ("ok", "1.3", "h2"),
+            Self::Timeout | Self::Broken | Self::Failed => (self.as_str(), "none", "none"),
+        }
     }
 }
 

@@ -122,6 +122,7 @@ impl KeyCache {
     async fn ask(&self, client: &HttpClient, url: &Url, known: Option<Arc<KeySet>>) {
         let mut asked = self.asked.lock().await;
         let now = self.clock.now();
+        let is_unknown = known.is_some();
         let is_newer = match (self.usable(), known) {
             (Some(set), Some(known)) => !Arc::ptr_eq(&set, &known),
             (set, _) => set.is_some(),
@@ -130,11 +131,12 @@ impl KeyCache {
         if is_newer || asked.is_some_and(|last| now.0.abs_diff(last.0) < COOL_DOWN_SECONDS) {
             return;
         }
-        tracing::info!(
-            target: "gateway::oidc",
-            event = "keys_refetched",
-            "a token names an unknown key, or the keys are old",
-        );
+        let (event, words) = if is_unknown {
+            ("key_unknown", "a token names a key that is not known: the keys are fetched again")
+        } else {
+            ("keys_refetched", "the keys are old: they are fetched again")
+        };
+        tracing::info!(target: "gateway::oidc", event, "{words}");
         if let Err(error) = self.refresh(client, url).await {
             tracing::warn!(
                 target: "gateway::oidc",

@@ -153,12 +153,12 @@ impl Provider {
         let lacks_groups = overage::lacks_groups(&claims);
         let identity = self.identity(attempt, &granted, claims);
         if lacks_groups {
-            overage::warn(&judgement::pseudonym(&identity));
+            overage::warn(&identity.pseudonym());
         }
         tracing::info!(
             target: "gateway::oidc",
             event = "sign_in",
-            subject = judgement::pseudonym(&identity),
+            subject = identity.pseudonym(),
             scopes = %identity.granted,
             "somebody signed in",
         );

@@ -21,6 +21,7 @@ use tree::{Node, Tree};
 /// All routes of one configuration.
 #[derive(Debug, Default)]
 pub struct RouteTable {
+    names: Vec<Arc<str>>,
     places: Tree<Place>,
 }
 
@@ -54,6 +55,7 @@ impl RouteTable {
     pub fn build(routes: Vec<Arc<Route>>) -> Result<Self, Vec<Overlap>> {
         let mut places = Tree::default();
         let mut overlaps = Vec::new();
+        let names = routes.iter().map(|route| Arc::clone(&route.name)).collect();
         for (number, route) in routes.into_iter().enumerate() {
             let is_everywhere = route.sites.is_empty();
             let sites = route.sites.iter().map(Some).chain(is_everywhere.then_some(None));
@@ -67,7 +69,12 @@ impl RouteTable {
         overlaps.sort_by_key(|overlap| (overlap.later, overlap.earlier));
         overlaps.dedup();
         places.freeze();
-        if overlaps.is_empty() { Ok(Self { places }) } else { Err(overlaps) }
+        if overlaps.is_empty() { Ok(Self { names, places }) } else { Err(overlaps) }
+    }
+
+    /// What routes are called, by their numbers: their positions in the list that the table was built from.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
     }
 
     /// The route for a site, a canonical path and a method.
@@ -76,9 +83,14 @@ impl RouteTable {
     /// prefix would take it. Anything else would let a method slip past the rule that stands nearest to the path. Where a
     /// path stands twice, once for this site and once for all, the one for this site decides alone for the same reason.
     pub fn find(&self, site: SiteId, path: &str, method: &Method) -> Result<&Arc<Route>, Stop> {
+        self.numbered(site, path, method).map(|(_, route)| route)
+    }
+
+    /// The same, with its number.
+    pub fn numbered(&self, site: SiteId, path: &str, method: &Method) -> Result<(usize, &Arc<Route>), Stop> {
         let place = self.place(site, path).ok_or_else(|| Stop::refused(Reason::NoRoute))?;
         let takes = |(_, route): &&(usize, Arc<Route>)| route.methods.contains(method);
-        place.routes.iter().find(takes).map(|(_, route)| route).ok_or_else(|| {
+        place.routes.iter().find(takes).map(|(number, route)| (*number, route)).ok_or_else(|| {
             let remedy = Remedy::Methods(Arc::clone(&place.allow));
             Stop::Refused(Refusal { reason: Reason::MethodNotAllowed, remedy })
         })

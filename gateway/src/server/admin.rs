@@ -11,6 +11,7 @@ mod wish;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::ACCEPT;
@@ -129,6 +130,8 @@ fn metrics(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> 
     let format = Format::wanted(accept);
     let live = admin.issue().live;
     live.sessions.measure_here();
+    let now = Instant::now();
+    live.metrics.show_upstreams(live.upstreams.iter().map(|upstream| upstream.standing(now)).collect());
     reply::of(StatusCode::OK, HeaderValue::from_static(format.content_type()), live.metrics.text(format))
 }
 

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ use crate::config::Timeouts;
 use crate::gateway;
 use crate::intake::{MAX_HEADER_BYTES, MAX_TARGET, Peer};
 use crate::live::Worker;
+use crate::metrics::{Connected, Handshake, Refusal};
 use crate::session::KeyMemo;
 use crate::tls::{CHALLENGE_PROTOCOL, Tls};
 use crate::upstream::deadline::TICK;
@@ -105,6 +107,7 @@ async fn accept(
                     // Answers are written whole; waiting for more would only delay them.
                     let _ = stream.set_nodelay(true);
                     let peer = Peer::new(address.ip());
+                    let peer = Visitor { peer, connected: worker.sheet.connected() };
                     let (worker, farewell) = (Rc::clone(&worker), Rc::clone(&farewell));
                     let patience = Rc::clone(&patience);
                     // Tasks of different kinds, so that a plain connection is no larger than it must be.
@@ -122,6 +125,7 @@ async fn accept(
                     };
                 }
                 Err(error) => {
+                    worker.sheet.refused(Refusal::AcceptFailed);
                     tracing::warn!(target: "gateway", %error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -140,11 +144,17 @@ async fn accept(
     }
 }
 
+/// The other end of a connection, counted for as long as this is there.
+struct Visitor {
+    peer: Peer,
+    connected: Connected,
+}
+
 /// A TLS handshake, and then what the client chose to speak. Whoever is silent is left (requirement H1-15).
 async fn greet(
     worker: Rc<Worker>,
     stream: TcpStream,
-    mut peer: Peer,
+    mut visitor: Visitor,
     farewell: Rc<Farewell>,
     patience: Rc<Patience>,
     tls: Arc<Tls>,
@@ -152,9 +162,12 @@ async fn greet(
 ) {
     let handshake = TlsAcceptor::from(tls.config()).accept(stream);
     let handshake = unless_leaving(&farewell, tokio::time::timeout(timeouts.handshake, handshake)).await;
-    // Scanners, and clients that want nothing we have: no more than anybody's business.
-    let Some(Ok(Ok(stream))) = handshake else {
-        return;
+    // Scanners, and clients that want nothing we have: no more than anybody's business, but counted.
+    let stream = match handshake {
+        Some(Ok(Ok(stream))) => stream,
+        Some(Ok(Err(error))) => return worker.sheet.shook_hands(of_error(&error)),
+        Some(Err(_)) => return worker.sheet.shook_hands(Handshake::Timeout),
+        None => return,
     };
     let connection = stream.get_ref().1;
     let speaks_http2 = match connection.alpn_protocol() {
@@ -162,13 +175,28 @@ async fn greet(
         Some(CHALLENGE_PROTOCOL) => return,
         chosen => chosen == Some(b"h2"),
     };
-    peer.handshake = Some(Box::new(tls.shown(connection)));
+    let shown = tls.shown(connection);
+    worker.sheet.shook_hands(match (shown.version, speaks_http2) {
+        (Some("1.2"), false) => Handshake::Tls12Http1,
+        (Some("1.2"), true) => Handshake::Tls12Http2,
+        (_, false) => Handshake::Tls13Http1,
+        (_, true) => Handshake::Tls13Http2,
+    });
+    visitor.peer.handshake = Some(Box::new(shown));
     drop(tls);
     if speaks_http2 {
+        let Visitor { peer, connected } = visitor;
         http2::serve(worker, stream, peer, farewell, timeouts).await;
+        drop(connected);
     } else {
-        converse(worker, stream, peer, farewell, patience).await;
+        converse(worker, stream, visitor, farewell, patience).await;
     }
+}
+
+/// Why a handshake failed: the client's connection broke, or the two have nothing in common.
+fn of_error(error: &io::Error) -> Handshake {
+    // rustls wraps what it refuses as invalid data.
+    if error.kind() == io::ErrorKind::InvalidData { Handshake::Failed } else { Handshake::Broken }
 }
 
 /// The work's result; nothing if the worker said farewell before it was done.
@@ -188,15 +216,17 @@ async fn unless_leaving<T>(farewell: &Rc<Farewell>, work: impl Future<Output = T
 async fn show_the_way(
     worker: Rc<Worker>,
     stream: TcpStream,
-    peer: Peer,
+    visitor: Visitor,
     farewell: Rc<Farewell>,
     tls: Arc<Tls>,
 ) {
+    let Visitor { peer, connected } = visitor;
     let connection = http1(TokioTimer::new())
         // Whoever is shown the way has nothing more to ask here.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), Redirect { worker, peer, tls });
     unless_leaving(&farewell, connection).await;
+    drop(connected);
 }
 
 // hyper itself takes a hundred header fields at most; a limit of our own there would cost an allocation a request.
@@ -213,7 +243,7 @@ fn http1(timer: impl Timer + Send + Sync + 'static) -> http1::Builder {
 async fn converse<I>(
     worker: Rc<Worker>,
     io: I,
-    peer: Peer,
+    visitor: Visitor,
     farewell: Rc<Farewell>,
     patience: Rc<Patience>,
 ) where
@@ -224,7 +254,7 @@ async fn converse<I>(
     let wait = Wait::new();
     let service = service_fn(|request| {
         wait.end();
-        let (worker, peer, memo, tunnel) = (&worker, &peer, &memo, &tunnel);
+        let (worker, peer, memo, tunnel) = (&worker, &visitor.peer, &memo, &tunnel);
         async move {
             let mut response = gateway::handle(worker, request, peer, memo).await;
             if let Some(work) = response.body_mut().take_tunnel() {
@@ -245,7 +275,8 @@ async fn converse<I>(
                 break;
             }
             if is_leaving || !farewell.is_said() {
-                places.get_or_insert_with(|| (farewell.listen(cx.waker()), patience.watch(&wait, cx.waker())));
+                places
+                    .get_or_insert_with(|| (farewell.listen(cx.waker()), patience.watch(&wait, cx.waker())));
                 return Poll::Pending;
             }
             is_leaving = true;

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::oidc::Provider;
 use crate::oidc::client::public_jwks;
 use crate::oidc::settings::Settings;
+use crate::otlp::Traces;
 use crate::providers::Providers;
 use crate::routing::{Pattern, Target};
 use crate::session::sealed::Seal;
@@ -125,6 +126,7 @@ fn live(
             "plain http: cookies go without Secure and the __Host- prefix; for this machine only"
         );
     }
+    let traces = Traces::start(config.telemetry, &metrics, control);
     let (clear_site_data, shown_claims) =
         (config.session.clear_site_data, config.session.shown_claims.clone());
     let kept = sessions::settings(&config.session, &config.tokens, older, &metrics)?;
@@ -153,6 +155,7 @@ fn live(
         upstreams: Shared::carry(older.map_or(&[], |older| &older.upstreams), config.upstreams, control),
         forwarded,
         metrics,
+        traces,
         seal,
         sessions,
         clear_site_data,

@@ -15,6 +15,7 @@ use hyper::service::Service;
 
 use crate::access::Record;
 use crate::body::Body;
+use crate::gateway;
 use crate::intake::{self, Peer};
 use crate::live::Worker;
 use crate::origin::Origin;
@@ -61,7 +62,7 @@ impl Redirect {
         let mut response = respond::finish(response, site, &mut record);
         // Says nothing without TLS, and must not (RFC 6797, section 7.2).
         response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
-        worker.access.write(&record, arrived.elapsed());
+        gateway::memory::keep(worker, &generation, record, &response, arrived);
         response
     }
 }

@@ -123,6 +123,65 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every word, in the order above: metrics count each at its place.
+    pub const ALL: &'static [Self] = &[
+        Self::BadHost,
+        Self::UnknownHost,
+        Self::OtherServer,
+        Self::PlainHttp,
+        Self::ClientCertificate,
+        Self::BadPath,
+        Self::TargetTooLong,
+        Self::HeadersTooLarge,
+        Self::BadFraming,
+        Self::BadExpect,
+        Self::BodyTooLarge,
+        Self::BadBody,
+        Self::BadMediaType,
+        Self::Busy,
+        Self::AmbiguousCookie,
+        Self::NoRoute,
+        Self::MethodNotAllowed,
+        Self::NoFile,
+        Self::NoSuchSession,
+        Self::OwnSession,
+        Self::CsrfHeaderMissing,
+        Self::CrossSite,
+        Self::NoSession,
+        Self::SessionOver,
+        Self::OtherProvider,
+        Self::RuleNotMet,
+        Self::ConsentRequired,
+        Self::ScopeNotGranted,
+        Self::BadState,
+        Self::AttemptExpired,
+        Self::AttemptUsed,
+        Self::WrongIssuer,
+        Self::BadCallback,
+        Self::ProviderRefused,
+        Self::AccessDenied,
+        Self::CodeRefused,
+        Self::BadIdToken,
+        Self::BadUserinfo,
+        Self::TenantNotAllowed,
+        Self::NobodySignedIn,
+        Self::AcrNotMet,
+        Self::AuthenticationTooOld,
+        Self::SignInLoop,
+        Self::BadInitiation,
+        Self::BadLogoutToken,
+        Self::LogoutTokenUsed,
+        Self::ProviderUnavailable,
+        Self::ProviderBroken,
+        Self::StoreUnavailable,
+        Self::UpstreamUnreachable,
+        Self::UpstreamBroken,
+        Self::UpstreamTimeout,
+        Self::UpstreamBusy,
+        Self::ClientGone,
+        Self::Internal,
+    ];
+
     /// The stable word, in snake case.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -184,3 +243,16 @@ impl Reason {
         }
     }
 }
+
+// A word that is missing above, or stands in another place there than in the enum, does not compile.
+const _: () = {
+    assert!(
+        Reason::ALL.len() == Reason::Internal as usize + 1,
+        "list every reason in ALL, and Internal as the last"
+    );
+    let mut place = 0;
+    while place < Reason::ALL.len() {
+        assert!(Reason::ALL[place] as usize == place, "list reasons in ALL in the order of the enum");
+        place += 1;
+    }
+};

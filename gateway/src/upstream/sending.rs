@@ -15,7 +15,7 @@ use super::again::{self, Copy};
 use super::attempt::{Failure, Kind, Limits};
 use super::http1::Answer;
 use super::station::Station;
-use super::{Asked, Upstream};
+use super::{Asked, Told, Upstream};
 
 /// An answer, and who gave it.
 pub(super) struct Given {
@@ -43,7 +43,7 @@ impl Upstream {
         mut request: Request<Body>,
         special: Option<&Forwarding>,
         asked: &Asked,
-        retries: &mut u8,
+        told: &mut Told,
     ) -> Result<Given, Stop> {
         let limits = special.map_or(self.usual, |special| Limits {
             connect: special.timeouts.connect.unwrap_or(self.usual.connect),
@@ -56,13 +56,14 @@ impl Upstream {
         if copy.is_some() {
             self.budget.pay_in();
         }
+        told.server = Some(station.endpoint.server);
         let outcome = self.attempt(&station, &mut request, progress, limits).await;
         self.note(&station, &outcome);
         match outcome {
             Ok(answer) if copy.is_none() || !is_wanted_again(rules, &answer) => Ok(Given { answer, station }),
             outcome => {
                 let task = Task { limits, progress, rules, copy };
-                Box::pin(self.send_again(task, request, outcome, station, retries)).await
+                Box::pin(self.send_again(task, request, outcome, station, told)).await
             }
         }
     }
@@ -75,7 +76,7 @@ impl Upstream {
         mut request: Request<Body>,
         mut outcome: Result<Answer, Failure>,
         mut station: Rc<Station>,
-        retries: &mut u8,
+        told: &mut Told,
     ) -> Result<Given, Stop> {
         let mut tried = vec![Rc::clone(&station)];
         let mut attempts = 1;
@@ -103,7 +104,8 @@ impl Upstream {
             }
             request.headers_mut().insert(HOST, station.host.clone());
             attempts += 1;
-            *retries = retries.saturating_add(1);
+            told.server = Some(station.endpoint.server);
+            told.retries = told.retries.saturating_add(1);
             self.shared.counts.retries.fetch_add(1, Ordering::Relaxed);
             outcome = self.attempt(&station, &mut request, task.progress, task.limits).await;
             self.note(&station, &outcome);

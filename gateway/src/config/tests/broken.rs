@@ -29,6 +29,7 @@ const SERVERS: &str = r#"servers = ["http://127.0.0.1:3001"]"#;
 const TOKEN: &str = r#"token = "read""#;
 const ALLOW: &str = r#"allow = "anyone""#;
 const ROUTES: &str = "[log]";
+const OTLP: &str = r#"otlp = "http://127.0.0.1:4318""#;
 
 #[rustfmt::skip] // a table is read by its lines
 const CASES: &[Case] = &[
@@ -128,6 +129,21 @@ const CASES: &[Case] = &[
     case(SCOPES, "userinfo_claims = [\"groups\"]", "userinfo", "provider.userinfo_claims", "never asked"),
     case(SCOPES, "userinfo = \"sometimes\"", "userinfo", "provider.userinfo", "not a choice"),
     case(SCOPES, "userinfo = \"always\"\nuserinfo_claims = [\"groups\", \"sub\"]", "claims", "provider.userinfo_claims[1]", "ID token alone"),
+    // Traces
+    case(OTLP, "otlp = \"collector:4318\"", "otlp", "telemetry.otlp", "not the URL of a collector"),
+    case(OTLP, "otlp = \"grpc://collector.example:4317\"", "otlp", "telemetry.otlp", "reached by http or https"),
+    case(OTLP, "otlp = \"https://me:word@collector.example\"", "otlp", "telemetry.otlp", "user name or password"),
+    case(OTLP, "otlp = \"https://collector.example?key=7\"", "otlp", "telemetry.otlp", "neither query nor fragment"),
+    case(OTLP, "sample = 0.5", "sample", "telemetry.sample", "goes with `otlp`"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\nsample = 1.5", "sample", "telemetry.sample", "from 0 to 1"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\nsample = nan", "sample", "telemetry.sample", "from 0 to 1"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\nservice_name = \"\"", "service_name", "telemetry.service_name", "describes nothing"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\nresource = { \"service.name\" = \"x\" }", "resource", "telemetry.resource.service.name", "not an attribute to set here"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\nresource = { region = 7 }", "resource", "telemetry.resource.region", "expected a string"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\notlp_headers = { x-api-key = \"Zp4vR8sK1wQ6\" }", "otlp_headers", "telemetry.otlp_headers.x-api-key", "must not stand in the configuration"),
+    case(OTLP, "otlp = \"http://127.0.0.1:4318\"\notlp_headers = { host = { env = \"GOOD_SECRET\" } }", "otlp_headers", "telemetry.otlp_headers.host", "not a header to set"),
+    case(OTLP, "otlp = \"http://collector.example:4318\"\notlp_headers = { x-api-key = { env = \"GOOD_SECRET\" } }", "otlp =", "telemetry.otlp", "would travel without TLS"),
+    case(OTLP, "continue_traces = \"everyone\"", "continue", "telemetry.continue_traces", "not a choice"),
     // Sessions
     case("\"30m\"", "30", "idle", "session.idle", "needs a unit"),
     case("\"30m\"", "\"half an hour\"", "idle", "session.idle", "not a duration"),

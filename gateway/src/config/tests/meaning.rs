@@ -14,6 +14,7 @@ use crate::session::TokenKind;
 use crate::session::cookie::{Prefix, SameSite, Style};
 use crate::session::store::Choice;
 use crate::session::store::redis::settings::Mode;
+use crate::trace::Trust;
 
 use super::{Folder, GOOD};
 
@@ -483,4 +484,33 @@ fn providers_that_cannot_be_told_apart_are_refused() {
     let contradiction = "\n[tokens.second]\nscopes = [\"b\"]\nprovider = \"two\"\n\n[[routes]]\npath = \"/x\"\nupstream = \"todo\"\nprovider = \"one\"\ntoken = \"second\"\n";
     refused(&with_two_providers(contradiction), "is given by the provider `two`");
     refused("public_url = \"http://localhost:3000\"\n", "`provider` is missing");
+}
+
+#[test]
+fn traces_go_where_the_collector_is_and_describe_the_gateway() {
+    let with = |rest: &str| {
+        let text = GOOD.replace("otlp = \"http://127.0.0.1:4318\"", rest);
+        good(&text).telemetry.expect("there is a section")
+    };
+    let settings = with(
+        "otlp = \"https://otlp.example/otlp/\"\nsample = 1\nservice_name = \"edge\"\ncontinue_traces = \"everybody\"\n\
+         resource = { \"deployment.environment.name\" = \"test\" }\notlp_headers = { X-Api-Key = { env = \"GOOD_SECRET\" } }",
+    );
+    let collector = settings.collector.expect("something is sent");
+    assert_eq!(collector.url.as_str(), "https://otlp.example/otlp/v1/traces");
+    assert_eq!((settings.sampling.trust, settings.sampling.threshold), (Trust::Everybody, u64::MAX));
+    assert_eq!(collector.resource.0[0], ("service.name".to_owned(), "edge".to_owned()));
+    assert_eq!(collector.resource.0[2], ("deployment.environment.name".to_owned(), "test".to_owned()));
+    assert_eq!((collector.headers[0].0.as_str(), collector.headers.len()), ("x-api-key", 1));
+    for (written, called) in [
+        ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+    ] {
+        let settings = with(&format!("otlp = \"{written}\""));
+        assert_eq!(settings.collector.expect("something is sent").url.as_str(), called);
+        assert!(settings.sampling.threshold > u64::MAX / 101 && settings.sampling.threshold < u64::MAX / 99);
+    }
+    let passing = with("continue_traces = \"everybody\"");
+    assert!(passing.collector.is_none() && !passing.sampling.records);
+    assert!(good(LEAST).telemetry.is_none());
 }

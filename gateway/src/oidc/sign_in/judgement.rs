@@ -1,10 +1,7 @@
 //! Whether an answer belongs to an attempt, and whose fault it is if not. Pure.
 
-use aws_lc_rs::digest;
-
 use super::{reject, reject_because};
 use crate::clock::Timestamp;
-use crate::hex;
 use crate::oidc::callback::Answer;
 use crate::oidc::discovery::Metadata;
 use crate::oidc::id_token::{self, ClaimError, IdTokenError};
@@ -13,7 +10,6 @@ use crate::oidc::settings::Settings;
 use crate::oidc::token_endpoint::TokenError;
 use crate::oidc::userinfo::UserinfoError;
 use crate::secret::Secret;
-use crate::session::Identity;
 use crate::session::attempt::LoginAttempt;
 use crate::stop::causes;
 use crate::stop::{Reason, Stop, Whose};
@@ -94,11 +90,4 @@ pub(super) fn of_id_token(error: IdTokenError, attempt: &LoginAttempt) -> Stop {
 /// What claims mean that the userinfo endpoint did not give.
 pub(super) fn of_userinfo(error: UserinfoError, attempt: &LoginAttempt) -> Stop {
     if error.is_false() { reject_because(Reason::BadUserinfo, &error, attempt) } else { error.into() }
-}
-
-/// Eight hex digits that tell people apart in the log without naming them.
-pub(super) fn pseudonym(identity: &Identity) -> String {
-    let text = format!("{}\n{}", identity.issuer, identity.subject);
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hex::encode(&hash.as_ref()[..4])
 }

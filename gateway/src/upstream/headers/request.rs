@@ -10,6 +10,7 @@ use crate::request_id::{self, RequestId};
 use crate::routing::{Changes, Claimed, Rewrite};
 use crate::session::cookie::Cookies;
 use crate::session::introduction::Introduced;
+use crate::trace::Hop;
 
 use super::{Found, drop_listed_in_connection};
 
@@ -55,10 +56,12 @@ pub struct Outgoing<'a> {
     pub claimed: Option<&'a Claimed>,
     /// What the upstream is told of who asks.
     pub introduced: Option<&'a Introduced>,
+    /// Its place in a trace.
+    pub hop: Option<Box<Hop>>,
 }
 
 /// Hop-by-hop headers (RFC 9110, section 7.6.1) and those whose value the gateway decides, in lower case, sorted.
-pub(super) const DROPPED: [&str; 33] = [
+pub(super) const DROPPED: [&str; 35] = [
     "authorization",
     "client-cert",
     "client-cert-chain",
@@ -77,6 +80,8 @@ pub(super) const DROPPED: [&str; 33] = [
     "proxy-connection",
     "remote-user",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
     "true-client-ip",
@@ -155,6 +160,9 @@ pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoin
         for (name, value) in introduced.lines() {
             headers.insert(name, value.clone());
         }
+    }
+    if let Some(hop) = out.hop {
+        hop.write(headers);
     }
 }
 

@@ -48,6 +48,7 @@ fn upstream_sees(lines: &[(&str, &str)], authorization: Option<&'static str>) ->
         changes: None,
         claimed: None,
         introduced: None,
+        hop: None,
     };
     towards_upstream(&mut headers, &cookies(), out);
     headers
