@@ -31,6 +31,8 @@ const MUST_HOLD: &[(&str, &[u8])] = &[
 struct Row {
     ids: String,
     tests: Vec<String>,
+    /// Whether a file is named whose tests another command runs.
+    is_elsewhere: bool,
 }
 
 fn root() -> PathBuf {
@@ -47,7 +49,9 @@ fn rows() -> Vec<Row> {
         .map(|line| {
             let (ids, rest) = line[2..].split_once(" |").expect("a table has columns");
             let names = rest.split('`').skip(1).step_by(2).filter(|name| name.contains("::"));
-            Row { ids: ids.to_owned(), tests: names.map(str::to_owned).collect() }
+            let mut files = rest.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".test.mjs"));
+            let is_elsewhere = files.any(|file| root().join(file).is_file());
+            Row { ids: ids.to_owned(), tests: names.map(str::to_owned).collect(), is_elsewhere }
         })
         .collect()
 }
@@ -80,7 +84,7 @@ fn every_requirement_that_must_hold_has_a_row_with_a_test() {
         }
     }
     for row in rows {
-        assert!(!row.tests.is_empty(), "{} names no test", row.ids);
+        assert!(row.is_elsewhere || !row.tests.is_empty(), "{} names no test", row.ids);
     }
 }
 
