@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use crate::caller::Caller;
 use crate::clock::Timestamp;
 use crate::intake::Peer;
+use crate::outfit::Outfit;
 use crate::request_id::RequestId;
 use crate::session::SessionKey;
 use crate::site::Site;
@@ -59,6 +60,8 @@ pub struct Record<'live> {
     pub status: StatusCode,
     /// The length of its body, where that is known beforehand.
     pub response_bytes: Option<u64>,
+    /// What the answer wears; nothing on most routes.
+    pub outfit: Option<Box<Outfit<'live>>>,
 }
 
 /// An upstream that was asked, whether it answered or not.
@@ -116,6 +119,7 @@ impl<'live> Record<'live> {
             clear_login: None,
             status: StatusCode::OK,
             response_bytes: None,
+            outfit: None,
         }
     }
 

@@ -2,11 +2,10 @@
 //! It also carries the tunnel that a connection becomes instead of carrying a body.
 
 mod guarded;
+mod progress;
 mod tended;
 
-use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use guarded::Guarded;
 use tended::{Source, Tended};
 
 pub use guarded::BrokenOff;
+pub use progress::{Progress, TooLarge};
 pub use tended::TrailerFilter;
 
 /// A request or response body.
@@ -42,38 +42,6 @@ pub enum Body {
     /// None: the connection becomes a tunnel once the head is out, and this is the tunnel's work. Whoever drives the
     /// connection takes it and does it.
     Tunnel(LocalBoxFuture<'static, ()>),
-}
-
-/// How many frames of a body, or of both, have passed: tells what is slow from what is silent.
-#[derive(Clone, Default)]
-pub struct Progress(Rc<Passed>);
-
-#[derive(Default)]
-struct Passed {
-    frames: Cell<u64>,
-    is_over: Cell<bool>,
-}
-
-impl Progress {
-    /// One more.
-    pub fn note(&self) {
-        self.0.frames.set(self.0.frames.get() + 1);
-    }
-
-    /// There will be no more.
-    fn end(&self) {
-        self.0.is_over.set(true);
-    }
-
-    /// Whether the whole body has passed.
-    pub fn is_over(&self) -> bool {
-        self.0.is_over.get()
-    }
-
-    /// The count so far.
-    pub fn count(&self) -> u64 {
-        self.0.frames.get()
-    }
 }
 
 /// Why a body broke off.
@@ -113,14 +81,14 @@ impl Body {
         }
     }
 
-    /// Has a client's body counted. Nothing for a body that is not one.
-    pub fn watch(&mut self) -> Option<Progress> {
+    /// Has a client's body counted, which may have so many bytes. Nothing for a body that is not one.
+    pub fn watch(&mut self, most: u64) -> Option<Progress> {
         let progress = match self {
             Self::Client(_, progress) => progress,
             Self::Tended(tended) => tended.progress(),
             _ => return None,
         };
-        Some(progress.insert(Progress::default()).clone())
+        Some(progress.insert(Progress::of_at_most(most)).clone())
     }
 }
 
@@ -141,11 +109,19 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Client(incoming, progress) => {
-                let frame = without_trailers(ready!(Pin::new(&mut *incoming).poll_frame(cx)));
+                let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
+                    if let Some(progress) = progress {
+                        progress.wait();
+                    }
+                    return Poll::Pending;
+                };
+                let frame = without_trailers(frame);
                 if let Some(progress) = progress {
-                    progress.note();
                     if frame.is_none() || incoming.is_end_stream() {
                         progress.end();
+                    }
+                    if let Err(error) = progress.note_frame(frame.as_ref()) {
+                        return Poll::Ready(Some(Err(error.into())));
                     }
                 }
                 Poll::Ready(frame)

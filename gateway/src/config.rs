@@ -11,6 +11,7 @@ mod docs;
 mod duration;
 mod files;
 mod identity;
+mod limits;
 mod listen;
 mod log;
 mod origins;
@@ -19,6 +20,7 @@ mod problem;
 mod process;
 mod provider;
 mod providers;
+mod proxies;
 mod raw;
 mod resolve;
 mod routes;
@@ -26,6 +28,7 @@ mod schema;
 mod secrets;
 mod session;
 mod shown;
+mod size;
 mod source;
 mod suggest;
 mod telemetry;
@@ -40,6 +43,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::endpoints;
+use crate::limits::Limits;
 use crate::oidc;
 use crate::oidc::client::key::SigningKey;
 use crate::oidc::settings::ResponseMode;
@@ -71,6 +75,8 @@ pub struct Config {
     pub other_urls: Vec<Origin>,
     /// Where to listen.
     pub listen: Listen,
+    /// How much one client may ask.
+    pub limits: Limits,
     /// The site's certificates, where the gateway ends TLS itself.
     pub tls: Option<crate::tls::Settings>,
     /// Who signs people in: at least one.

@@ -19,7 +19,9 @@ pub fn check(inbound: &Inbound, route: &Route, caller: &Caller, origin: &Origin)
     let judged = if route.websocket && Handshake::of(inbound).is_some() {
         judge_handshake(inbound, origin)
     } else {
-        judge(inbound, route.csrf, caller, origin)
+        let cors = route.edge.as_ref().and_then(|edge| edge.cors.as_ref());
+        let is_invited = cors.is_some_and(|policy| policy.takes_with_session(inbound.headers()));
+        judge(inbound, route.csrf, caller, origin, is_invited)
     };
     judged.map_err(Stop::refused)
 }
@@ -32,9 +34,17 @@ fn judge_handshake(inbound: &Inbound, origin: &Origin) -> Result<(), Reason> {
     if is_ours { Ok(()) } else { Err(Reason::CrossSite) }
 }
 
-fn judge(inbound: &Inbound, mode: Csrf, caller: &Caller, origin: &Origin) -> Result<(), Reason> {
-    // A preflight asks on behalf of another origin. No route grants cross-origin access, so the answer is no, here and
-    // not upstream (requirement CS-04).
+/// `is_invited`: the route's own list says that scripts of that origin may act for the person here. Where the route asks for
+/// the header they need it, too; browsers ask for them first, and let pages of no other origin send it.
+fn judge(
+    inbound: &Inbound,
+    mode: Csrf,
+    caller: &Caller,
+    origin: &Origin,
+    is_invited: bool,
+) -> Result<(), Reason> {
+    // A preflight asks on behalf of another origin. Those that a route grants something were answered before; to all
+    // others the answer is no, here and not upstream (requirement CS-04).
     if inbound.method() == Method::OPTIONS && inbound.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return Err(Reason::CrossSite);
     }
@@ -45,7 +55,7 @@ fn judge(inbound: &Inbound, mode: Csrf, caller: &Caller, origin: &Origin) -> Res
         return Err(Reason::CsrfHeaderMissing);
     }
     let safe = matches!(*inbound.method(), Method::GET | Method::HEAD);
-    if safe || is_same_origin(inbound, origin) { Ok(()) } else { Err(Reason::CrossSite) }
+    if safe || is_invited || is_same_origin(inbound, origin) { Ok(()) } else { Err(Reason::CrossSite) }
 }
 
 /// `Origin` equal to ours, or without it `Sec-Fetch-Site: same-origin`. A request that says neither is refused: every
@@ -89,7 +99,7 @@ mod tests {
         } else {
             Caller::Anonymous { stale_cookie: false }
         };
-        judge(&inbound, mode, &caller, &origin)
+        judge(&inbound, mode, &caller, &origin, false)
     }
 
     const CSRF: (&str, &str) = ("x-csrf", "1");

@@ -25,11 +25,12 @@ use crate::live::Live;
 use crate::oidc::settings::{ResponseMode, Settings};
 use crate::oidc::{Provider, Purpose};
 use crate::policy::Permit;
-use crate::routing::{Csrf, Endpoint, Methods, Pattern, Route, Target};
+use crate::routing::{Csrf, Endpoint, MaxBody, Methods, Pattern, Route, Target};
 use crate::rule::Rule;
 use crate::session::return_to::OWN_PAGE;
 use crate::site::SiteSet;
 use crate::stop::{Reason, Stop};
+use crate::toll;
 
 /// Everything at and below this path is the gateway's.
 pub const PREFIX: &str = "/auth";
@@ -49,6 +50,9 @@ pub async fn answer(
     permit: Permit<'_>,
     record: &mut Record<'_>,
 ) -> Result<Response<Body>, Stop> {
+    if endpoint != Endpoint::BackchannelLogout {
+        toll::of_auth(live, Some(permit.caller()), record)?;
+    }
     match endpoint {
         Endpoint::SignIn => sign_in::requested(live, &inbound, Purpose::SignIn).await,
         Endpoint::SignUp => sign_in::requested(live, &inbound, Purpose::SignUp).await,
@@ -59,7 +63,12 @@ pub async fn answer(
         Endpoint::Session => session::answer(live, &inbound, &permit),
         Endpoint::Sessions => sessions::answer(live, inbound, &permit, record).await,
         Endpoint::Jwks => Ok(jwks::answer(live)),
-        Endpoint::BackchannelLogout => backchannel::answer(live, inbound, record).await,
+        Endpoint::BackchannelLogout => {
+            toll::before_token(live, record)?;
+            let outcome = backchannel::answer(live, inbound, record).await;
+            toll::after_token(live, &outcome, record);
+            outcome
+        }
         Endpoint::FrontchannelLogout => frontchannel::answer(live, &inbound, record).await,
         Endpoint::Initiate => initiate::answer(live, inbound).await,
         Endpoint::Unknown => Err(Stop::refused(Reason::NoRoute)),
@@ -146,5 +155,7 @@ fn own_route(path: Pattern, methods: Methods, csrf: Csrf, endpoint: Endpoint) ->
         sites: SiteSet::default(),
         changes: None,
         claimed: None,
+        max_body: MaxBody::UNLIMITED,
+        edge: None,
     })
 }

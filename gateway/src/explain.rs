@@ -191,6 +191,7 @@ impl Explainer {
             host: &settings.servers[0].authority,
             authorization: token,
             client: &named("«the client's address»"),
+            chain: None,
             forwarded: &Forwarded::of(&site.origin),
             request_id,
             hop: None,

@@ -6,7 +6,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Response};
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -18,6 +19,7 @@ use crate::files::FileRequest;
 use crate::intake::{self, Inbound, Peer};
 use crate::live::{Generation, Live, Worker};
 use crate::metrics::WorkerSheet;
+use crate::outfit::Outfit;
 use crate::policy::{self, Permit};
 use crate::respond::{self, Reader};
 use crate::routing::Target;
@@ -26,7 +28,7 @@ use crate::site::Site;
 use crate::stop::{Reason, Refusal, Remedy, Stop, Whose};
 use crate::trace::Trace;
 use crate::upstream::Told;
-use crate::{csrf, identity};
+use crate::{cors, csrf, https, identity, toll};
 
 /// Answers one request, whatever happens.
 pub async fn handle(
@@ -40,24 +42,44 @@ pub async fn handle(
     let generation = worker.generation();
     let live = &*generation.live;
     let in_flight = worker.sheet.begun();
-    let mut record =
-        Record::begin(worker.ids.next(), live.clock.now(), peer, request.method(), request.uri());
+    // Strangers' word about whom they speak for is not even read (requirement HD-04).
+    let told = if peer.is_proxy { live.proxies.hear(peer, request.headers()) } else { None };
+    let peer = told.as_ref().map_or(peer, |told| &told.client);
+    let request_id = told.as_ref().and_then(|told| told.request_id).unwrap_or_else(|| worker.ids.next());
+    let mut record = Record::begin(request_id, live.clock.now(), peer, request.method(), request.uri());
     record.version = request.version();
     if let Some(traces) = &live.traces {
         let now = || live.clock.precise();
         record.trace = Trace::begin(traces.sampling(), &worker.dice, request.headers(), arrived, now);
     }
     let reader = Reader::of(request.headers());
-    let answered = caught(&worker.sheet, answer(&generation, request, memo, &mut record)).await;
+    let plain = told.as_ref().filter(|told| told.is_plain).map(|_| live.site_of(request.headers()));
+    let plain = plain.filter(|site| site.origin.is_secure());
+    let answered = async {
+        if let Some(site) = plain {
+            return show_the_way(site, &request);
+        }
+        answer(&generation, request, memo, &mut record).await
+    };
+    let answered = caught(&worker.sheet, answered).await;
     let response = match answered {
-        Ok(response) => response,
+        Ok(response) => match &record.outfit {
+            Some(outfit) => outfit.put_on(response),
+            None => response,
+        },
         Err(stop) => respond::to_stop(&stop, reader, &mut record),
     };
     if record.new_session.is_some() && !live.may_show_new(record.session, record.time) {
         record.new_session = None;
     }
     let site = record.site.unwrap_or(live.sites.first());
-    let response = respond::finish(response, site, &mut record);
+    let mut response = respond::finish(response, site, &mut record);
+    if let Some(outfit) = &record.outfit {
+        outfit.tell_scripts(response.headers_mut());
+    }
+    if plain.is_some() {
+        response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
+    }
     in_flight.answered();
     memory::keep(worker, &generation, record, &response, arrived);
     response
@@ -69,6 +91,12 @@ async fn caught<T>(sheet: &WorkerSheet, answering: impl Future<Output = Result<T
         sheet.panicked();
         Err(Stop::failed(Whose::Gateway, Reason::Internal, "a panic"))
     })
+}
+
+/// To a request that came to the proxy in front without TLS.
+fn show_the_way(site: &Site, request: &Request<Incoming>) -> Result<Response<Body>, Stop> {
+    https::show_the_way(request.method(), request.uri(), request.headers(), &site.origin)
+        .map_err(Stop::refused)
 }
 
 /// Admit, judge, then carry out: each step returns what the next one needs.
@@ -86,6 +114,11 @@ async fn answer<'live>(
     inbound.must_belong_to(record.client)?;
     let site = live.site(&inbound);
     record.site = Some(site);
+    if live.has_cors
+        && let Some(response) = preflight(live, &inbound, record)
+    {
+        return Ok(response);
+    }
     match judge(live, site, &inbound, memo, record).await {
         Ok((permit, authorization)) => match permit.target() {
             Target::Upstream(index) => {
@@ -118,10 +151,28 @@ async fn answer<'live>(
         },
         Err(Stop::Refused(Refusal { reason, remedy: Remedy::SignIn(wanted) })) if inbound.is_navigation() => {
             record.reason = Some(reason);
+            toll::of_auth(live, None, record)?;
             Box::pin(endpoints::sign_in::automatic(live, &inbound, wanted)).await
         }
         Err(stop) => Err(stop),
     }
+}
+
+/// The answer to a browser that asks on behalf of another origin's script, where the route for that method lets it.
+fn preflight<'live>(
+    live: &'live Live,
+    inbound: &Inbound,
+    record: &mut Record<'live>,
+) -> Option<Response<Body>> {
+    let method = cors::asked_for(inbound)?;
+    let (number, route) = live.routes.numbered(inbound.site, inbound.path(), &method).ok()?;
+    let policy = route.edge.as_ref()?.cors.as_ref()?;
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = policy.preflight(inbound.headers())?;
+    record.route = Some(&route.name);
+    record.route_number = Some(number);
+    Some(response)
 }
 
 /// Which route, who asks, did the site itself send it, may they, and with which token.
@@ -137,6 +188,12 @@ async fn judge<'live>(
     record.is_grpc = route.is_grpc();
     policy::certificate(route, record.client)?;
     record.route_number = Some(number);
+    if let Some(edge) = &route.edge {
+        record.outfit = Outfit::begin(edge, inbound.headers());
+        if let Some(rate) = edge.rate {
+            toll::of_address(live, rate, record)?;
+        }
+    }
     let mut caller = if route.is_for_the_provider() {
         Ok(Caller::Anonymous { stale_cookie: false })
     } else {
@@ -147,8 +204,15 @@ async fn judge<'live>(
     }
     let caller = caller?;
     record.note(&caller);
+    if let Some(rate) = route.edge.as_ref().and_then(|edge| edge.rate) {
+        toll::of_session(live, rate, &caller, record)?;
+    }
     csrf::check(inbound, route, &caller, &site.origin)?;
     let permit = policy::decide(route, caller, inbound)?;
+    if let Some(edge) = permit.edge() {
+        let session = permit.caller().session().is_some();
+        record.outfit.get_or_insert_default().measure(edge, session, inbound);
+    }
     // Answers of public routes may be kept by caches, and must then clear nobody's cookie.
     record.clear_session &= matches!(permit.target(), Target::Endpoint(_));
     if !endpoints::is_silent_poll(&permit, inbound) {

@@ -6,6 +6,7 @@ mod http2;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
@@ -16,6 +17,7 @@ use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::handshake::Handshake;
 use crate::path;
+use crate::places::Place;
 use crate::request_id::RequestId;
 use crate::session::return_to::ReturnTo;
 use crate::site::{SiteId, Sites};
@@ -44,7 +46,13 @@ pub struct Peer {
     /// The address as a header value.
     pub value: HeaderValue,
     /// What the TLS handshake showed; nothing on a connection without TLS.
-    pub handshake: Option<Box<Handshake>>,
+    pub handshake: Option<Arc<Handshake>>,
+    /// Whether it is a proxy whose word counts about whom it speaks for. Decided when the connection was made.
+    pub is_proxy: bool,
+    /// For a client behind such a proxy: every hop from it to here, as upstreams are told.
+    pub chain: Option<HeaderValue>,
+    /// Its place among the connections of its address, for as long as it is connected.
+    pub place: Option<Place>,
 }
 
 impl Peer {
@@ -64,6 +72,9 @@ impl Peer {
             address,
             value: HeaderValue::try_from(address.to_string()).expect("an address is visible ASCII"),
             handshake: None,
+            is_proxy: false,
+            chain: None,
+            place: None,
         }
     }
 }

@@ -23,17 +23,24 @@ pub mod trace;
 // Facts: what can be known about people, sessions and refusals.
 pub mod caller;
 pub mod finding;
+pub mod limits;
+pub mod places;
+pub mod rates;
 pub mod rule;
 pub mod session;
 pub mod stop;
 // Judgement: decisions on values, no I/O.
 pub mod access;
+pub mod cors;
 pub mod csrf;
+pub mod https;
 pub mod intake;
 pub mod metrics;
+pub mod outfit;
 pub mod pages;
 pub mod policy;
 pub mod providers;
+pub mod proxies;
 pub mod respond;
 pub mod routing;
 pub mod site;
@@ -52,6 +59,7 @@ pub mod endpoints;
 pub mod gateway;
 pub mod identity;
 pub mod live;
+pub mod toll;
 // Edge: the process.
 pub mod config;
 pub mod doctor;

@@ -5,15 +5,20 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
 
 use crate::clock::{Clock, Timestamp};
 use crate::files::Files;
-use crate::intake::Inbound;
+use crate::intake::{self, Inbound};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::otlp::Traces;
+use crate::places::Places;
 use crate::policy::Permit;
 use crate::providers::Providers;
+use crate::proxies::Proxies;
+use crate::rates::Rates;
 use crate::routing::RouteTable;
 use crate::session::doors::LEAVES_WITHIN;
 use crate::session::sealed::Seal;
@@ -46,6 +51,16 @@ pub struct Live {
     pub upstreams: Vec<Arc<Shared>>,
     /// What they are told of the public address, for each site.
     pub forwarded: Vec<Forwarded>,
+    /// Whose word about whom they speak for counts.
+    pub proxies: Proxies,
+    /// How much one client may ask.
+    pub limits: Limits,
+    /// Who asked how much.
+    pub rates: Arc<Rates>,
+    /// Who holds how many connections.
+    pub places: Arc<Places>,
+    /// Whether scripts of another origin may read anything here.
+    pub has_cors: bool,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The way of traces; nothing where there is nothing to do for any request.
@@ -71,6 +86,11 @@ pub struct Live {
 }
 
 impl Live {
+    /// The site that a request names which is not admitted.
+    pub fn site_of(&self, headers: &HeaderMap) -> &Site {
+        self.sites.by_name(intake::single(headers, &HOST))
+    }
+
     /// The site that a request is for.
     pub fn site(&self, inbound: &Inbound) -> &Site {
         self.sites.at(inbound.site)

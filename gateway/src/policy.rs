@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::caller::Caller;
 use crate::intake::{Inbound, Peer};
-use crate::routing::{Changes, Csrf, Forwarding, Route, Target};
+use crate::routing::{Changes, Csrf, Edge, Forwarding, MaxBody, Route, Target};
 use crate::session::return_to::ReturnTo;
 use crate::session::{TokenFor, TokenKind};
 use crate::stop::{Reason, Refusal, Remedy, SignIn, Stop};
@@ -37,6 +37,16 @@ impl<'live> Permit<'live> {
     /// Whether the answer is for this caller alone: the route is not for everybody, or is the gateway's own.
     pub fn is_private(&self) -> bool {
         !self.route.rule.is_public() || matches!(self.route.target, Target::Endpoint(_))
+    }
+
+    /// What the route asks of clients and adds to answers.
+    pub fn edge(&self) -> Option<&'live Edge> {
+        self.route.edge.as_deref()
+    }
+
+    /// How large the request's body may be.
+    pub fn max_body(&self) -> MaxBody {
+        self.route.max_body
     }
 
     /// Whoever was let pass.
@@ -212,7 +222,7 @@ mod tests {
         use crate::handshake::client::Wanted;
         use crate::handshake::{ClientCertificate, Handshake};
         let peer = |client: Option<ClientCertificate>| Peer {
-            handshake: Some(Box::new(Handshake::new(Arc::default(), None, client))),
+            handshake: Some(Arc::new(Handshake::new(Arc::default(), None, client))),
             ..Peer::new([127, 0, 0, 1].into())
         };
         let billing =

@@ -1,5 +1,5 @@
-//! The name of one request, in logs, answers and towards upstreams. Made here, never taken from a client
-//! (requirement LG-08).
+//! The name of one request, in logs, answers and towards upstreams. Made here, or by a trusted proxy in front; never taken
+//! from a client (requirement LG-08).
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,22 +12,48 @@ use crate::hex;
 /// The header that carries it, to upstreams and back to clients.
 pub static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// 24 hexadecimal digits.
+/// 24 hexadecimal digits, or what a trusted proxy says.
 #[derive(Clone, Copy)]
-pub struct RequestId([u8; 24]);
+pub struct RequestId {
+    text: [u8; MOST],
+    length: u8,
+}
+
+/// How long a name may be. A UUID has 36.
+const MOST: usize = 40;
+/// How long one of our own is.
+const OWN: u8 = 24;
+/// Shorter ones name nothing.
+const LEAST: usize = 8;
 
 impl RequestId {
+    /// What a trusted proxy calls the request, if that can stand in logs and headers as it is.
+    pub fn told(value: &HeaderValue) -> Option<Self> {
+        let told = value.as_bytes();
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if !(LEAST..=MOST).contains(&told.len()) || !told.iter().all(is_plain) {
+            return None;
+        }
+        let mut text = [0; MOST];
+        text[..told.len()].copy_from_slice(told);
+        Some(Self { text, length: u8::try_from(told.len()).ok()? })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+
     /// The identifier as a header value.
     ///
     /// # Panics
-    /// Never: hexadecimal digits are a header value.
+    /// Never: letters, digits and what else may be in it are a header value.
     pub fn value(&self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.0).expect("hexadecimal digits are a header value")
+        HeaderValue::from_bytes(self.bytes()).expect("letters and digits are a header value")
     }
 
     /// The identifier as text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
     }
 }
 
@@ -56,11 +82,11 @@ impl RequestIds {
     pub fn next(&self) -> RequestId {
         let count = self.count.get().wrapping_add(1);
         self.count.set(count);
-        let mut digits = [0; 24];
-        let (start, end) = digits.split_at_mut(16);
+        let mut text = [0; MOST];
+        let (start, end) = text[..usize::from(OWN)].split_at_mut(16);
         start.copy_from_slice(&self.start);
         hex::write(&count.to_be_bytes(), end);
-        RequestId(digits)
+        RequestId { text, length: OWN }
     }
 }
 

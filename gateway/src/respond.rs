@@ -69,6 +69,10 @@ pub fn to_stop(stop: &Stop, reader: Reader, record: &mut Record<'_>) -> Response
             {
                 headers.insert(ALLOW, allow);
             }
+            if let Remedy::Wait(time) = refusal.remedy {
+                let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            }
             if refusal.reason == Reason::Busy {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
@@ -99,6 +103,7 @@ fn leaves_doubt(reason: Reason) -> bool {
             | Reason::TargetTooLong
             | Reason::HeadersTooLarge
             | Reason::BodyTooLarge
+            | Reason::BodyTooSlow
             | Reason::ClientGone
     )
 }
@@ -144,6 +149,8 @@ fn status(stop: &Stop) -> StatusCode {
         Reason::NoRoute | Reason::NoFile | Reason::NoSuchSession => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        Reason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Reason::BadMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::TargetTooLong => StatusCode::URI_TOO_LONG,
         Reason::BadExpect => StatusCode::EXPECTATION_FAILED,
@@ -205,7 +212,7 @@ fn way_on(stop: &Stop) -> Option<(String, &'static str)> {
             let wanted = SignIn::to(return_to.clone());
             Some((sign_in_address(&wanted), "Try again"))
         }
-        Remedy::None | Remedy::Methods(_) => None,
+        Remedy::None | Remedy::Methods(_) | Remedy::Wait(_) => None,
     }
 }
 

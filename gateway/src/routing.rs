@@ -2,6 +2,7 @@
 //! request is for is found in `table`. Knows nothing of the configuration's spelling.
 
 mod changes;
+mod edge;
 mod forwarding;
 mod methods;
 mod table;
@@ -14,6 +15,7 @@ use crate::session::{Identity, TokenSpec};
 use crate::site::SiteSet;
 
 pub use changes::{Changes, Claimed, Edits, Rewrite};
+pub use edge::{Compress, Edge, MaxBody};
 pub use forwarding::{Forwarding, Retries, Timeouts, Trailers};
 pub use methods::Methods;
 pub use table::{Overlap, RouteTable};
@@ -49,6 +51,10 @@ pub struct Route {
     pub changes: Option<Box<Changes>>,
     /// The headers that some route of this gateway says who asks with; nothing where no route does.
     pub claimed: Option<Arc<Claimed>>,
+    /// How large a request's body may be.
+    pub max_body: MaxBody,
+    /// What is asked of clients beyond that, and what answers wear; nothing on most routes.
+    pub edge: Option<Box<Edge>>,
 }
 
 /// One of several providers, as a route means it.
@@ -184,6 +190,8 @@ pub(crate) mod tests {
             sites: SiteSet::default(),
             changes: None,
             claimed: None,
+            max_body: MaxBody::default(),
+            edge: None,
         }
     }
 

@@ -3,6 +3,8 @@
 
 pub mod reason;
 
+use std::time::Duration;
+
 use crate::session::return_to::ReturnTo;
 
 pub use reason::Reason;
@@ -36,6 +38,8 @@ pub enum Remedy {
     Methods(std::sync::Arc<str>),
     /// Begin again: the sign-in cannot go on from here.
     TryAgain(ReturnTo),
+    /// Come back after that time.
+    Wait(Duration),
 }
 
 /// Which sign-in would help.

@@ -152,6 +152,9 @@ impl Upstream {
         site: &Site,
         told: &mut Told,
     ) -> Result<Response<Body>, Stop> {
+        if inbound.body.size_hint().lower() > permit.max_body().0 {
+            return Err(Stop::refused(Reason::BodyTooLarge));
+        }
         let station = match self.choose() {
             Some(station) => station,
             None => Box::pin(self.choose_when_known()).await?,
@@ -195,6 +198,7 @@ impl Upstream {
             host,
             authorization,
             client: &peer.value,
+            chain: peer.chain.as_ref(),
             certificate: permit.client_certificate(peer),
             forwarded: &self.forwarded[site.id.index()],
             request_id,
@@ -212,7 +216,7 @@ impl Upstream {
         }
         let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
         let client = parts.extensions.remove::<OnUpgrade>();
-        let progress = body.watch();
+        let progress = body.watch(permit.max_body().0);
         let asked = Asked { handshake, client, progress, version, began: self.deadlines.now() };
         Ok((Request::from_parts(parts, body), asked))
     }

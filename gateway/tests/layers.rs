@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module in its layer's order. A submodule that stands elsewhere than its parent has a line of its own.
-const ORDER: [&str; 62] = [
+const ORDER: [&str; 70] = [
     // vocabulary
     "clock",
     "entropy",
@@ -25,14 +25,21 @@ const ORDER: [&str; 62] = [
     "stop",
     "caller",
     "finding",
+    "limits",
+    "rates",
+    "places",
     // judgement
     "session/cookie",
     "site",
     "intake",
+    "proxies",
+    "cors",
     "routing",
     "websocket",
     "csrf",
+    "https",
     "policy",
+    "outfit",
     "access",
     "metrics",
     "pages",
@@ -51,6 +58,7 @@ const ORDER: [&str; 62] = [
     "files",
     // composition
     "live",
+    "toll",
     "identity",
     "endpoints",
     "gateway",

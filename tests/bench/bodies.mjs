@@ -21,7 +21,7 @@ await run(main);
 
 async function main() {
   const store = await startStore();
-  const more = `[upstreams.store]\nservers = ["http://127.0.0.1:${store.port}"]\n[[routes]]\npath = "/large"\nupstream = "store"\nallow = "anyone"\n`;
+  const more = `[upstreams.store]\nservers = ["http://127.0.0.1:${store.port}"]\n[[routes]]\npath = "/large"\nupstream = "store"\nallow = "anyone"\nmax_body = "unlimited"\n`;
   const gateway = await startGateway('gateway', await startProvider(), await startUpstream(), { profile: flags.profile, more });
   const script = await writeScript('small', { accept: 'application/json' }, ['a=b']);
   const small = async () => (await load({ pid: gateway.pid, url: `${gateway.url}/large/small` }, script, 3, 4)).max;

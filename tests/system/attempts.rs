@@ -32,7 +32,7 @@ async fn begin_sign_ins(site: &Site, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_sign_ins_that_nobody_finishes_cost_no_memory() {
-    let mut site = Plan::new().quiet().programs(1).start().await;
+    let mut site = Plan::new().quiet().append("[limits]\nauth = \"unlimited\"").programs(1).start().await;
     // Enough for the allocator to have what it will keep: growth is not warming up.
     begin_sign_ins(&site, 2_000).await;
     let before = site.program(0).resident();

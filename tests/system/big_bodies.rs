@@ -18,7 +18,11 @@ const SLOW: usize = 200;
 const LONG: u64 = 200 * MEBIBYTE;
 
 async fn site(backend: &Backend, protocol: &str) -> Site {
-    let routes = open_route(&[backend.url()], &format!("protocol = \"{protocol}\""), "csrf = \"origin\"");
+    let routes = open_route(
+        &[backend.url()],
+        &format!("protocol = \"{protocol}\""),
+        "csrf = \"origin\"\nmax_body = \"unlimited\"",
+    );
     Plan::new().quiet().programs(1).append(routes).start().await
 }
 

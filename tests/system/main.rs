@@ -12,6 +12,7 @@ mod callback; // the provider's answer
 mod config; // configurations that must not start
 mod consent; // tokens that people must agree to
 mod cookies; // the gateway's cookies
+mod cors; // scripts of other origins
 mod csrf; // requests that other sites make
 mod doctor; // set-ups that will not work, and what to type
 mod entra; // the provider as an Entra External ID tenant
@@ -31,13 +32,16 @@ mod initiate; // sign-ins that another site wishes for
 mod keys; // the provider's signing keys
 mod kinds; // whose tokens go upstream
 mod lifecycle; // how the process begins and ends
+mod limits; // how much one client may ask
 mod logs; // what is written down, and what never is
 mod metadata; // the provider's metadata, its absence, health
 mod observability; // lines, metrics and traces
+mod outfits; // what answers wear
 mod own_sessions; // where a person is signed in
 mod pages; // what people and programs are told when something is wrong
 mod paths; // one reading of every path
 mod providers; // several of them
+mod proxies_in_front; // whom a proxy speaks for
 mod pushed; // requests that no browser carries, and claims from userinfo
 mod readme; // the table of requirements and tests
 mod redirects; // where people can be sent

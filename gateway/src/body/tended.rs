@@ -1,7 +1,7 @@
 //! A body from outside whose trailers pass, as far as a filter lets them. Which trailers may pass is decided elsewhere.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -71,9 +71,16 @@ impl Tended {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let frame = ready!(self.source.poll_frame(cx));
-        if let Some(progress) = &self.progress {
-            progress.note();
+        let Poll::Ready(frame) = self.source.poll_frame(cx) else {
+            if let Some(progress) = &self.progress {
+                progress.wait();
+            }
+            return Poll::Pending;
+        };
+        if let Some(progress) = &self.progress
+            && let Err(error) = progress.note_frame(frame.as_ref())
+        {
+            return Poll::Ready(Some(Err(error.into())));
         }
         let frame = match frame {
             Some(Ok(frame)) => frame,

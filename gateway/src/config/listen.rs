@@ -7,12 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::origin::{Localhost, Origin, OriginError};
+use crate::proxies::Proxies;
 use crate::secret::Secret;
 
 use super::placeholder::is_placeholder;
 use super::raw::{Place, Placed, Report, Section, Text, Value};
 use super::secrets::{self, Surroundings, Wanted};
-use super::{check, schema};
+use super::{check, proxies, schema};
 
 /// Where the gateway listens.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Listen {
     pub http: Vec<SocketAddr>,
     /// Requests, with TLS.
     pub https: Vec<SocketAddr>,
+    /// Whose word about whom they speak for counts.
+    pub proxies: Proxies,
     /// How long clients may be silent.
     pub timeouts: Timeouts,
     /// Health, metrics, and the sessions for operators.
@@ -118,6 +121,7 @@ pub(super) fn read(
     let workers = section.as_ref().and_then(|section| section.value("workers"));
     let admin_token = section.as_ref().and_then(|section| section.value("admin_token"));
 
+    let proxies = section.as_ref().map_or_else(|| Some(Proxies::default()), proxies::read);
     let timeouts = section.as_ref().map_or_else(|| Some(Timeouts::default()), timeouts);
     let http = http.map(|value| addresses(top, &value));
     let https = https.map(|value| addresses(top, &value));
@@ -175,6 +179,7 @@ pub(super) fn read(
     let settings = Listen {
         http: http.map_or(Some(default_http), |http| Some(bare(http?)))?,
         https: https.map_or(Some(Vec::new()), |https| Some(bare(https?)))?,
+        proxies: proxies?,
         timeouts: timeouts?,
         admin: admin.map_or(Some(DEFAULT_ADMIN), |admin| Some(admin?.value))?,
         admin_token,

@@ -9,8 +9,8 @@ use super::problem::Problems;
 use super::raw::{Report, Section, masked, sounds_secret};
 use super::secrets::Surroundings;
 use super::{
-    Config, development, identity, listen, log, origins, process, providers, routes, session, telemetry, tls,
-    tokens, upstreams,
+    Config, development, identity, limits, listen, log, origins, process, providers, routes, session,
+    telemetry, tls, tokens, upstreams,
 };
 
 /// Reads the text of a configuration that is called `name`.
@@ -48,6 +48,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
     let listen = listen::read(top, public_url.as_ref(), localhost, around);
     let origins = public_url.iter().chain(other_urls.iter().flatten()).collect::<Vec<_>>();
     let tls = tls::read(top, listen.as_ref(), &origins, around);
+    let limits = limits::read(top);
     let providers = providers::read(top, public_url.as_ref(), around);
     let session = session::read(top, public_url.as_ref(), around);
     let own_addresses: Vec<_> = listen
@@ -91,6 +92,7 @@ fn read(top: &Section<'_>, around: &Surroundings<'_>) -> Option<Config> {
         other_urls: other_urls?,
         identity_keys: identity?.keys.into(),
         listen: listen?.settings,
+        limits: limits?,
         tls: tls?.settings,
         providers: providers
             .into_iter()

@@ -2,6 +2,7 @@
 
 mod changes;
 mod client_certificate;
+mod edge;
 mod forwarding;
 mod hosts;
 mod matching;
@@ -115,7 +116,8 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
     let forwarding = forwarding::read(section, Some(methods), upstream);
     let place = format!("{}{}", hosts::shown(sites, known.origins), matching::shown(&path));
     let name = if section.has("methods") { format!("{methods} {place}") } else { place };
-    Some(Route {
+    let max_body = edge::max_body(section);
+    let mut route = Route {
         name: name.into(),
         path,
         methods,
@@ -130,7 +132,13 @@ fn route(section: &Section<'_>, known: &Known<'_>, found: &mut Found) -> Option<
         sites,
         changes,
         claimed: None,
-    })
+        max_body,
+        edge: None,
+    };
+    let tells_who = ["identity_headers", "identity_token"].iter().any(|key| section.has(key));
+    let is_indifferent = route.is_indifferent() && !tells_who;
+    route.edge = edge::read(section, &edge::About { name: &route.name, methods, is_indifferent });
+    Some(route)
 }
 
 /// A WebSocket takes a connection of its own, which HTTP/2 has none of.

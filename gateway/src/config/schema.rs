@@ -68,7 +68,10 @@ pub(super) const ALL: &[&Table] = &[
     &RETRIES,
     &EDITS,
     &IDENTITY_TOKEN,
+    &RATE_LIMIT,
+    &CORS,
     &CLIENT_CERTIFICATE,
+    &LIMITS,
     &IDENTITY,
     &LOG,
     &RELOAD,
@@ -113,6 +116,7 @@ pub(super) const TOP: Table = Table {
             Default("none"),
             "Several providers, each with the keys of `[provider]`. People choose on a page, unless the route names one. Each has a redirect URI of its own: `/auth/callback/NAME`.",
         ),
+        key("limits", "table", Default("see `[limits]`"), "How much one client may ask."),
         key("session", "table", Default("see `[session]`"), "How long people stay signed in."),
         key("upstreams", "tables by name", Default("none"), "The services behind the gateway."),
         key("tokens", "tables by name", Default("none"), "The access tokens that routes ask for."),
@@ -176,6 +180,18 @@ pub(super) const LISTEN: Table = Table {
         ),
         key("workers", "number, 1 to 1024", Default("one per core"), "Threads that handle requests."),
         key("timeouts", "table", Default("see `[listen.timeouts]`"), "How long clients may be silent."),
+        key(
+            "trusted_proxies",
+            "list of addresses and networks",
+            Default("none: the other end of the connection is the client"),
+            "The proxies in front of the gateway, such as `[\"10.0.0.0/8\", \"fd00::/8\"]`. On connections from there `proxy_header` says who the client is: from its right end, the first address that is none of these. That address is in the access log, counts for limits, and goes to upstreams. `X-Forwarded-Proto: http` (or `proto=http`) then means that the client came without TLS: it is sent to the same path of `public_url`. `X-Request-Id` is taken over. From everybody else these headers are dropped unread. `Host` must be passed on by the proxy as it came; `X-Forwarded-Host` never counts.",
+        ),
+        key(
+            "proxy_header",
+            "`\"x-forwarded-for\"` or `\"forwarded\"`",
+            Default("`\"x-forwarded-for\"`"),
+            "The header that the trusted proxies keep: `X-Forwarded-For` with `X-Forwarded-Proto`, or `Forwarded` (RFC 7239). The other one is never read: proxies that do not know it pass on whatever a client wrote there.",
+        ),
     ],
 };
 
@@ -998,12 +1014,132 @@ pub(super) const ROUTE: Table = Table {
             "With `upstream`: whether gRPC is spoken. Trailers pass, and what the gateway answers itself is HTTP 200 with `grpc-status`: 14 (unavailable) for 502, 503 and 429, 4 (deadline exceeded) for 504, 16 (unauthenticated) for 401, 7 (permission denied) for 403, 12 (unimplemented) for 404 and 405, 8 (resource exhausted) for 413 and 431, 13 (internal) for 400 and 500. Needs an upstream with `protocol` `\"h2\"` or `\"h2c\"`.",
         ),
         key(
+            "max_body",
+            "size, or `\"unlimited\"`",
+            Default("`\"10MiB\"`; `\"unlimited\"` with `grpc`"),
+            "With `upstream`: how large a request's body may be, such as `\"512KiB\"` or `\"2GB\"`. A larger one is answered 413: at once where its length is announced, else as soon as it is larger, when the upstream has seen the beginning of it. A body that comes more slowly than 100 bytes a second is answered 408.",
+        ),
+        key(
+            "rate_limit",
+            "table",
+            Default("none"),
+            "How much one client may ask of this route: see `[[routes]] rate_limit`.",
+        ),
+        key(
+            "cors",
+            "table",
+            Default("none: no script of another origin reads anything"),
+            "Which scripts of other origins may read the answers: see `[[routes]] cors`.",
+        ),
+        key(
+            "compress",
+            "`true`, `false` or `\"always\"`",
+            Default("`false`"),
+            "Whether answers are compressed here (zstd, brotli or gzip, as the client accepts it), where they are text of 1 KiB or more and the upstream has not done it. `true` leaves those to signed-in people alone: where an answer holds a secret beside something that another site can choose, its compressed length tells the secret (BREACH). `\"always\"` is for what holds no such thing. Files that lie beside their `.br`, `.zst` or `.gz` are sent in that form in any case.",
+        ),
+        key(
+            "cache_control",
+            "string",
+            Default(
+                "for `upstream`, what it says itself, and `no-store` for signed-in people where it says nothing; for `files`, `immutable` for hashed names, else `no-cache`",
+            ),
+            "The `Cache-Control` of whatever is found here, such as `\"public, max-age=3600\"`. It must begin with `private` unless the route is the same for everybody: `allow = \"anyone\"` and no token of a person. Answers that set a cookie keep their own.",
+        ),
+        key(
             "csrf",
             "`\"header\"` or `\"origin\"`",
             Default(
                 "`\"header\"` for `upstream`; `\"origin\"` for `files`, and for `allow = \"anyone\"` unless the token may be a person's",
             ),
             "How requests with a session prove that the site itself sent them. `\"header\"`: the header `X-CSRF: 1` on each, for APIs called by scripts. `\"origin\"`: the same origin on unsafe methods, for server-rendered pages.",
+        ),
+    ],
+};
+
+/// `[limits]`
+pub(super) const LIMITS: Table = Table {
+    header: "[limits]",
+    intro: "How much one client may ask. A client is an IPv4 address, or an IPv6 network of 64 bits; behind `trusted_proxies` it is the one that they name. This machine itself is no client: no limit per address holds for loopback addresses. Each limit can be `\"unlimited\"`.",
+    keys: &[
+        key(
+            "connections_per_address",
+            "number, 1 to 1000000",
+            Default("`1000`"),
+            "How many connections one address may hold. Further ones are closed at once. Trusted proxies hold as many as they like.",
+        ),
+        key(
+            "auth_per_client",
+            "`{ requests = …, per = … }`",
+            Default("`{ requests = 600, per = \"1m\" }`"),
+            "How much one client may ask of `/auth`, and how many sign-ins its page loads may begin. Counted by session for whoever is signed in, so that an office behind one address is many clients. Of logout tokens from the provider only those count that are no good.",
+        ),
+        key(
+            "auth",
+            "`{ requests = …, per = … }`",
+            Default("`{ requests = 2000, per = \"1s\" }`"),
+            "The same for all clients together.",
+        ),
+    ],
+};
+
+/// A rate.
+pub(super) const RATE: Table = Table {
+    header: "auth",
+    intro: "",
+    keys: &[key("requests", "number", Required, ""), key("per", "duration", Required, "")],
+};
+
+/// `rate_limit` of a route.
+pub(super) const RATE_LIMIT: Table = Table {
+    header: "[[routes]] rate_limit",
+    intro: "So many requests at once; then as many as that time makes room for again. What is too much is answered 429 with `Retry-After`, and counts no further. Kept across reloads, in this process alone: each replica counts for itself.",
+    keys: &[
+        key("requests", "number, 1 to 1000000", Required, "How many."),
+        key("per", "duration, `1s` to `24h`", Required, "In which time."),
+        key(
+            "by",
+            "`\"address\"` or `\"session\"`",
+            Default("`\"address\"`"),
+            "Whose requests count together: those of one address (of IPv6, of 64 bits of it), before anything else is looked at; or those of one session, and of one address where there is none.",
+        ),
+    ],
+};
+
+/// `cors` of a route.
+pub(super) const CORS: Table = Table {
+    header: "[[routes]] cors",
+    intro: "Which scripts of other origins may read the answers of the route. Browsers ask in advance (preflight), and the gateway answers that itself. What an upstream says of it is dropped. Without `cors`, preflights are refused.",
+    keys: &[
+        key(
+            "origins",
+            "list of strings",
+            Required,
+            "Origins such as `\"https://other.example\"`, compared exactly; or `\"*\"` for all, which never goes with `credentials`.",
+        ),
+        key(
+            "credentials",
+            "`true` or `false`",
+            Default("`false`"),
+            "Whether those scripts act for the person who is signed in here. Session cookies are `SameSite=Lax`: browsers add them for origins of the same site only, such as another subdomain. With `csrf = \"header\"` the scripts must send `X-CSRF: 1`, too.",
+        ),
+        key("methods", "list of strings", Default("those of the route"), "With which methods."),
+        key(
+            "headers",
+            "list of strings",
+            Default("none beyond those that every page may send"),
+            "With which headers, such as `\"Content-Type\"`. With `credentials`, `X-CSRF` is added.",
+        ),
+        key(
+            "expose",
+            "list of strings",
+            Default("none beyond those that every script may read"),
+            "Which headers of an answer they may read.",
+        ),
+        key(
+            "max_age",
+            "duration, up to `24h`",
+            Default("`\"10m\"`"),
+            "How long browsers may remember the answer to a preflight.",
         ),
     ],
 };

@@ -58,6 +58,7 @@ pub(super) fn forwarded_headers(data: &[u8]) -> bool {
     for (is_known, is_changed) in [(false, false), (true, false), (true, true)] {
         let mut headers = sent.clone();
         let out = Outgoing {
+            chain: None,
             host: &HeaderValue::from_static("127.0.0.1:3001"),
             authorization: is_known.then(|| HeaderValue::from_static("Bearer route")),
             client: &HeaderValue::from_static("192.0.2.1"),

@@ -113,6 +113,8 @@ vocabulary! {
     Refusal {
         /// The operating system did not hand it over, usually for want of file descriptors.
         AcceptFailed = "accept_failed",
+        /// Its address holds as many as it may.
+        TooManyOfAddress = "too_many_of_address",
     }
 }
 

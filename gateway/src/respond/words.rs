@@ -33,6 +33,14 @@ pub(super) fn about(reason: Reason) -> Words {
             "This address cannot be read in one way only",
             "It holds an encoded slash, a dot segment, an empty segment or a character that does not belong there. Follow a link from the front page instead.",
         ),
+        Reason::TooManyRequests => (
+            "Too many requests came from where you are",
+            "Wait a moment, then try again. Programs find in the header Retry-After how long.",
+        ),
+        Reason::BodyTooSlow => (
+            "What was sent came too slowly",
+            "The connection stood still or nearly so. Try again where it is better.",
+        ),
         Reason::TargetTooLong => ("This address is too long", "Addresses may have up to 8 KiB."),
         Reason::HeadersTooLarge => (
             "The request's headers are too large",

@@ -29,6 +29,7 @@ use crate::live::Worker;
 use crate::metrics::{Connected, Handshake, Refusal};
 use crate::session::KeyMemo;
 use crate::tls::{CHALLENGE_PROTOCOL, Tls};
+use crate::toll;
 use crate::upstream::deadline::TICK;
 
 use super::farewell::Farewell;
@@ -106,7 +107,10 @@ async fn accept(
                 Ok((stream, address)) => {
                     // Answers are written whole; waiting for more would only delay them.
                     let _ = stream.set_nodelay(true);
-                    let peer = Peer::new(address.ip());
+                    let mut peer = Peer::new(address.ip());
+                    if !welcome(&worker, &mut peer) {
+                        continue;
+                    }
                     let peer = Visitor { peer, connected: worker.sheet.connected() };
                     let (worker, farewell) = (Rc::clone(&worker), Rc::clone(&farewell));
                     let patience = Rc::clone(&patience);
@@ -150,6 +154,24 @@ struct Visitor {
     connected: Connected,
 }
 
+/// Whether a client may have one more connection, and what else is known by its address (requirement RL-01).
+fn welcome(worker: &Worker, peer: &mut Peer) -> bool {
+    let generation = worker.generation();
+    let live = &*generation.live;
+    peer.is_proxy = live.proxies.trust(peer.address);
+    // This machine itself, and proxies, speak for many.
+    let is_one = !peer.is_proxy && !peer.address.is_loopback();
+    let Some(most) = live.limits.connections_per_address.filter(|_| is_one) else {
+        return true;
+    };
+    peer.place = live.places.enter(peer.address, most);
+    if peer.place.is_none() {
+        worker.sheet.refused(Refusal::TooManyOfAddress);
+        toll::of_connection(live, peer);
+    }
+    peer.place.is_some()
+}
+
 /// A TLS handshake, and then what the client chose to speak. Whoever is silent is left (requirement H1-15).
 async fn greet(
     worker: Rc<Worker>,
@@ -182,7 +204,7 @@ async fn greet(
         (_, false) => Handshake::Tls13Http1,
         (_, true) => Handshake::Tls13Http2,
     });
-    visitor.peer.handshake = Some(Box::new(shown));
+    visitor.peer.handshake = Some(Arc::new(shown));
     drop(tls);
     if speaks_http2 {
         let Visitor { peer, connected } = visitor;

@@ -109,6 +109,8 @@ fn live(
     metrics: Arc<Metrics>,
     control: &Handle,
 ) -> Result<(Live, Option<store::Settings>), StartError> {
+    let has_cors =
+        config.routes.iter().filter_map(|route| route.edge.as_ref()).any(|edge| edge.cors.is_some());
     let files = folders(&config);
     let routes = config.route_table().map_err(StartError::Routes)?;
     let sites = config.sites();
@@ -154,6 +156,11 @@ fn live(
         files,
         upstreams: Shared::carry(older.map_or(&[], |older| &older.upstreams), config.upstreams, control),
         forwarded,
+        proxies: config.listen.proxies,
+        limits: config.limits,
+        rates: older.map_or_else(Arc::default, |older| Arc::clone(&older.rates)),
+        places: older.map_or_else(Arc::default, |older| Arc::clone(&older.places)),
+        has_cors,
         metrics,
         traces,
         seal,

@@ -114,6 +114,11 @@ impl SessionKey {
         Self(bytes)
     }
 
+    /// As a number that tells sessions apart; not enough to find anything by.
+    pub fn number(&self) -> u128 {
+        self.0.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes))
+    }
+
     /// Eight hex digits for log lines that belong together; not enough to find anything by.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])

@@ -30,6 +30,10 @@ pub enum Reason {
     BadBody,
     /// A logout token comes in a form, and this was none.
     BadMediaType,
+    /// The client asks more than it may in this time.
+    TooManyRequests,
+    /// The body comes more slowly than one byte at a time should.
+    BodyTooSlow,
     /// Too many of the same kind wait for the provider already.
     Busy,
     /// Two cookies of the gateway's name.
@@ -138,6 +142,8 @@ impl Reason {
         Self::BodyTooLarge,
         Self::BadBody,
         Self::BadMediaType,
+        Self::TooManyRequests,
+        Self::BodyTooSlow,
         Self::Busy,
         Self::AmbiguousCookie,
         Self::NoRoute,
@@ -198,6 +204,8 @@ impl Reason {
             Self::BodyTooLarge => "body_too_large",
             Self::BadBody => "bad_body",
             Self::BadMediaType => "bad_media_type",
+            Self::TooManyRequests => "too_many_requests",
+            Self::BodyTooSlow => "body_too_slow",
             Self::Busy => "busy",
             Self::AmbiguousCookie => "ambiguous_cookie",
             Self::NoRoute => "no_route",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use http::Request;
 
-use crate::body::{Body, Progress};
+use crate::body::{Body, Progress, TooLarge};
 use crate::stop::{Cause, Reason, Stop, Whose};
 
 use super::Upstream;
@@ -70,7 +70,8 @@ impl Kind {
     fn reason(self) -> Reason {
         match self {
             Self::Unreachable => Reason::UpstreamUnreachable,
-            Self::ConnectSlow | Self::Late | Self::Starved => Reason::UpstreamTimeout,
+            Self::ConnectSlow | Self::Late => Reason::UpstreamTimeout,
+            Self::Starved => Reason::BodyTooSlow,
             Self::Busy => Reason::UpstreamBusy,
             Self::Unsent | Self::Refused | Self::Broken => Reason::UpstreamBroken,
             Self::Client => Reason::ClientGone,
@@ -91,9 +92,18 @@ impl Failure {
 
     /// The end of the request, for want of another attempt.
     pub(super) fn into_stop(self) -> Stop {
-        let whose = if self.kind == Kind::Client { Whose::Client } else { Whose::Upstream };
+        if self.kind == Kind::Client && is_too_large(&*self.cause) {
+            return Stop::refused(Reason::BodyTooLarge);
+        }
+        let is_clients = matches!(self.kind, Kind::Client | Kind::Starved);
+        let whose = if is_clients { Whose::Client } else { Whose::Upstream };
         Stop::failed(whose, self.kind.reason(), self.cause)
     }
+}
+
+/// Whether the gateway itself broke a body off, somewhere below what a library says of it.
+fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<TooLarge>)
 }
 
 /// Too many already, or for too long.
@@ -105,6 +115,38 @@ enum Crowded {
     QueueSlow,
     #[error("it failed again and again, and enough requests are trying it")]
     Trials,
+}
+
+/// How often a body that is still coming is looked at.
+const LOOK: Duration = Duration::from_secs(30);
+/// How many bytes of a body must come in each second, measured over [`LOOK`]. A modem of 1990 has twenty times that.
+const SLOWEST: u64 = 100;
+
+/// How a body has come so far.
+#[derive(Default)]
+struct Pace {
+    /// For how long nothing came, or nothing was taken.
+    still: Duration,
+    /// Since when bytes are counted, and from which one on.
+    counted: Duration,
+    from: u64,
+}
+
+impl Pace {
+    /// After another `window`: whether it is too slow, and who holds it up.
+    fn judge(&mut self, body: &Progress, moved: bool, window: Duration, limit: Duration) -> Option<Kind> {
+        self.still = if moved { Duration::ZERO } else { self.still + window };
+        self.counted += window;
+        if self.still >= limit {
+            return Some(if body.is_over() || !body.is_waiting() { Kind::Late } else { Kind::Starved });
+        }
+        if self.counted < LOOK {
+            return None;
+        }
+        let is_slow = body.bytes() - self.from < SLOWEST * self.counted.as_secs();
+        (self.counted, self.from) = (Duration::ZERO, body.bytes());
+        (is_slow && body.is_waiting() && !body.is_over()).then_some(Kind::Starved)
+    }
 }
 
 impl Upstream {
@@ -149,7 +191,8 @@ impl Upstream {
         }
     }
 
-    /// Waits for the answer's head. The time-out starts anew while the client is still sending its body.
+    /// Waits for the answer's head. The time-out starts anew while the client is still sending its body, as long as that
+    /// comes fast enough (requirement H1-15).
     pub(super) async fn in_time<T>(
         &self,
         progress: Option<&Progress>,
@@ -157,15 +200,21 @@ impl Upstream {
         exchange: impl Future<Output = T>,
     ) -> Result<T, Failure> {
         let mut exchange = pin!(exchange);
+        let mut pace = Pace::default();
         loop {
-            let before = progress.map(Progress::count);
-            match self.deadlines.within(limit, exchange.as_mut()).await {
+            let sending = progress.filter(|progress| !progress.is_over());
+            let Some(sending) = sending else {
+                let outcome = self.deadlines.within(limit, exchange.as_mut()).await;
+                return outcome.map_err(|late| Failure::new(Kind::Late, late));
+            };
+            let (window, before) = (limit.min(LOOK), sending.count());
+            match self.deadlines.within(window, exchange.as_mut()).await {
                 Ok(result) => return Ok(result),
-                Err(_) if progress.map(Progress::count) != before => {}
-                Err(late) if progress.is_none_or(Progress::is_over) => {
-                    return Err(Failure::new(Kind::Late, late));
+                Err(late) => {
+                    if let Some(kind) = pace.judge(sending, sending.count() != before, window, limit) {
+                        return Err(Failure::new(kind, late));
+                    }
                 }
-                Err(late) => return Err(Failure::new(Kind::Starved, late)),
             }
         }
     }
@@ -239,4 +288,57 @@ impl Upstream {
 
 pub(super) fn unreachable(error: ConnectError) -> Failure {
     Failure::new(Kind::Unreachable, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_mins(2);
+
+    /// What is thought of a body of which so many bytes come in each window, while whoever is named holds it up.
+    fn judged(bytes: &[u64], is_waiting: bool) -> Option<Kind> {
+        let (body, mut pace) = (Progress::of_at_most(u64::MAX), Pace::default());
+        let mut verdict = None;
+        for &bytes in bytes {
+            body.note_bytes(bytes);
+            if is_waiting {
+                body.wait();
+            }
+            verdict = verdict.or(pace.judge(&body, bytes > 0, LOOK, LIMIT));
+        }
+        verdict
+    }
+
+    #[test]
+    fn a_body_may_be_slow_but_not_a_trickle() {
+        let least = SLOWEST * LOOK.as_secs();
+        assert_eq!(judged(&[least, least, least], true), None);
+        assert_eq!(judged(&[least, least - 1], true), Some(Kind::Starved));
+        assert_eq!(judged(&[30], true), Some(Kind::Starved), "a byte each second");
+        assert_eq!(judged(&[10 * least, 0], true), Some(Kind::Starved), "what came before does not count");
+    }
+
+    #[test]
+    fn an_upstream_that_takes_nothing_is_not_the_clients_fault() {
+        assert_eq!(judged(&[30, 30, 30, 30], false), None, "it is taken slowly, but taken");
+        assert_eq!(judged(&[30, 0, 0, 0], false), None);
+        assert_eq!(judged(&[30, 0, 0, 0, 0], false), Some(Kind::Late));
+    }
+
+    #[test]
+    fn a_short_limit_is_kept_whatever_the_pace() {
+        let (body, mut pace) = (Progress::of_at_most(u64::MAX), Pace::default());
+        body.wait();
+        let second = Duration::from_secs(1);
+        assert_eq!(pace.judge(&body, true, second, second), None);
+        assert_eq!(pace.judge(&body, false, second, second), Some(Kind::Starved));
+    }
+
+    #[test]
+    fn a_body_that_was_too_large_is_known_below_what_a_library_says_of_it() {
+        let wrapped = std::io::Error::other(TooLarge);
+        assert!(is_too_large(&TooLarge) && is_too_large(&wrapped));
+        assert!(!is_too_large(&std::io::Error::other("gone")));
+    }
 }

@@ -61,6 +61,13 @@ fn place_of<'t>(document: &'t mut Table, header: &str, key: &str) -> &'t mut Tab
             session.insert("store".to_owned(), Value::Table(least.parse().expect("TOML")));
             table(&mut session["store"])
         }
+        "[[routes]] rate_limit" | "[[routes]] cors" => {
+            let name = if header.ends_with("cors") { "cors" } else { "rate_limit" };
+            let least = if name == "cors" { "origins = [\"*\"]" } else { "requests = 1\nper = \"1s\"" };
+            let route = table(&mut document["routes"][1]);
+            route.insert(name.to_owned(), Value::Table(least.parse().expect("TOML")));
+            table(&mut route[name])
+        }
         "[[routes]] client_certificate" => {
             let route = table(&mut document["routes"][1]);
             route.insert("client_certificate".to_owned(), Value::Table(Table::new()));

@@ -19,6 +19,7 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// What upstreams are told of the address that browsers use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +43,10 @@ pub struct Outgoing<'a> {
     pub host: &'a HeaderValue,
     /// The access token, if the route has one.
     pub authorization: Option<HeaderValue>,
-    /// The other end of the client's connection.
+    /// The client's address.
     pub client: &'a HeaderValue,
+    /// The proxies between it and here, where there are any: the client first, then each hop.
+    pub chain: Option<&'a HeaderValue>,
     /// The client's certificate, if the route says so (RFC 9440).
     pub certificate: Option<&'a HeaderValue>,
     /// The address that the client used.
@@ -141,7 +144,10 @@ pub fn towards_upstream(headers: &mut HeaderMap, cookies: &Cookies, out: Outgoin
     }
     cookies.strip_from_request(headers);
     headers.insert(HOST, out.host.clone());
-    headers.insert(&X_FORWARDED_FOR, out.client.clone());
+    headers.insert(&X_FORWARDED_FOR, out.chain.unwrap_or(out.client).clone());
+    if out.chain.is_some() {
+        headers.insert(&X_REAL_IP, out.client.clone());
+    }
     headers.insert(&X_FORWARDED_HOST, out.forwarded.host.clone());
     headers.insert(&X_FORWARDED_PROTO, out.forwarded.scheme.clone());
     headers.insert(&request_id::HEADER, out.request_id.value());

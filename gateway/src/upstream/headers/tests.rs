@@ -38,6 +38,7 @@ fn upstream_sees(lines: &[(&str, &str)], authorization: Option<&'static str>) ->
     let out = Outgoing {
         host: &HeaderValue::from_static("127.0.0.1:3001"),
         authorization: authorization.map(HeaderValue::from_static),
+        chain: None,
         certificate: None,
         client: &HeaderValue::from_static("192.0.2.1"),
         forwarded: &Forwarded {
