@@ -67,11 +67,15 @@ pub struct Record<'live> {
 /// An upstream that was asked, whether it answered or not.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'live> {
+    /// Its position among all upstreams.
+    pub number: usize,
     /// `[upstreams.NAME]`.
     pub upstream: &'live str,
     /// The host and port of the server that was asked last; nothing if there was none to ask.
-    pub server: Option<&'live str>,
-    /// How long that took until the answer's head came, or until it was given up.
+    pub server: Option<&'live HeaderValue>,
+    /// When.
+    pub began: Instant,
+    /// How long it took until the answer's head came, or until it was given up; known when the request is over.
     pub took: Duration,
     /// How often the request was sent once more.
     pub retries: u8,
@@ -179,9 +183,9 @@ impl<'live> Record<'live> {
             out.push('"');
         }
         if let Some(asked) = &self.asked {
-            let Asked { upstream, server, took, retries } = asked;
+            let Asked { upstream, server, took, retries, .. } = asked;
             let _ = write!(out, r#","upstream":"{upstream}""#);
-            if let Some(server) = server {
+            if let Some(server) = server.and_then(|server| server.to_str().ok()) {
                 let _ = write!(out, r#","server":"{server}""#);
             }
             let _ = write!(out, r#","upstream_us":{}"#, took.as_micros());

@@ -131,7 +131,7 @@ async fn answer<'live>(
                 let forwarding =
                     upstream.forward(inbound, permit, authorization, introduced, client, site, &mut told);
                 let answered = forwarding.await;
-                call.end(record, upstream, told, &generation.upstream_sheets[index], &answered);
+                call.end(record, index, upstream, told, &answered);
                 answered
             }
             Target::Files(index) => {

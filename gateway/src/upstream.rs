@@ -130,8 +130,8 @@ impl Upstream {
     }
 
     /// The host and port of a server, by its position in the settings.
-    pub fn server_name(&self, server: usize) -> Option<&str> {
-        self.shared.settings.servers.get(server)?.authority.to_str().ok()
+    pub fn server_name(&self, server: usize) -> Option<&HeaderValue> {
+        Some(&self.shared.settings.servers.get(server)?.authority)
     }
 
     /// Whether it would be the same if it were made anew from these.

@@ -30,7 +30,7 @@ async fn main() {
     let Arguments { rounds, provider_away, access_token, rate } = Arguments::parse();
     let provider_away = Duration::from_secs(provider_away);
     let soak = Soak { rounds, provider_away, access_token, rate, progress: say, ..Soak::full() };
-    let report = soak.run().await;
+    let report = Box::pin(soak.run()).await;
     say(&format!("\n{report}"));
     report.must_be_clean();
 }

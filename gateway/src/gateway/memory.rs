@@ -10,7 +10,7 @@ use http_body::Body as _;
 use crate::access::{Asked, Record};
 use crate::body::Body;
 use crate::live::{Generation, Worker};
-use crate::metrics::{Trouble, UpstreamSheet};
+use crate::metrics::Trouble;
 use crate::stop::Stop;
 use crate::trace::{Hop, Kind, Span, SpanId, Value};
 use crate::upstream::{Told, Upstream};
@@ -27,6 +27,19 @@ pub(crate) fn keep(
     generation.routes_sheet.answered(record.route_number, record.status, took);
     if let Some(reason) = record.reason {
         worker.sheet.stopped(reason);
+    }
+    if let Some(asked) = &mut record.asked {
+        // What comes after the upstream's answer takes no time, and a look at the clock some.
+        asked.took = took.saturating_sub(asked.began.saturating_duration_since(arrived));
+        let sheet = &generation.upstream_sheets[asked.number];
+        match record.reason {
+            None => sheet.answered(record.status, asked.took),
+            Some(reason) => {
+                if let Some(trouble) = Trouble::of(reason) {
+                    sheet.failed(trouble);
+                }
+            }
+        }
     }
     if worker.access.is_on() {
         record.response_bytes = response.body().size_hint().exact();
@@ -54,24 +67,18 @@ impl Call {
     pub(super) fn end<'live>(
         self,
         record: &mut Record<'live>,
+        number: usize,
         upstream: &'live Upstream,
         told: Told,
-        sheet: &UpstreamSheet,
         result: &Result<Response<Body>, Stop>,
     ) {
-        let took = self.began.elapsed();
-        match result {
-            Ok(response) => sheet.answered(response.status(), took),
-            Err(stop) => {
-                if let Some(trouble) = Trouble::of(stop.reason()) {
-                    sheet.failed(trouble);
-                }
-            }
-        }
-        let (name, server) = (upstream.name(), told.server.and_then(|server| upstream.server_name(server)));
-        record.asked = Some(Asked { upstream: name, server, took, retries: told.retries });
+        let Self { began, step } = self;
+        let server = told.server.and_then(|server| upstream.server_name(server));
+        let (name, retries) = (upstream.name(), told.retries);
+        record.asked = Some(Asked { number, upstream: name, server, began, took: Duration::ZERO, retries });
         if let Some(trace) = record.trace.as_mut().filter(|trace| trace.is_recorded()) {
-            trace.step(self.step, self.began, of_call(&record.method, name, server, told, result));
+            let server = server.and_then(|server| server.to_str().ok());
+            trace.step(step, began, of_call(&record.method, name, server, told, result));
         }
     }
 }

@@ -124,8 +124,11 @@ fn of_upstreams(out: &mut Out<'_>, upstreams: &Sums) -> fmt::Result {
     )
 }
 
+/// A metric's name, what it counts, and where that stands.
+type Row<T> = (&'static str, &'static str, fn(&T) -> u64);
+
 fn of_standings(out: &mut Out<'_>, all: &[Standing]) -> fmt::Result {
-    let counters: [(&str, &str, fn(&Standing) -> u64); 6] = [
+    let counters: [Row<Standing>; 6] = [
         ("upstream_connections_made", "Connections made to an upstream", |one| one.connected),
         ("upstream_retries", "Requests sent to an upstream once more", |one| one.retries),
         ("upstream_retries_refused", "Requests not sent once more, because there had been too many", |one| {
@@ -142,7 +145,7 @@ fn of_standings(out: &mut Out<'_>, all: &[Standing]) -> fmt::Result {
     }
     let waiting = all.iter().map(|one| ([("upstream", &*one.upstream)], one.waiting));
     out.gauges("upstream_requests_waiting", "Requests that wait for a connection now", waiting)?;
-    let gauges: [(&str, &str, fn(&ServerStanding) -> u64); 3] = [
+    let gauges: [Row<ServerStanding>; 3] = [
         ("upstream_connections_open", "Connections to a server, idle ones included", |one| one.connections),
         ("upstream_requests_in_flight", "Requests under way to a server", |one| one.in_flight),
         ("upstream_server_up", "1 while a server gets requests, 0 while it is left out", |one| {
