@@ -51,7 +51,7 @@ async fn a_preflight_is_answered_by_the_routes_policy_and_goes_nowhere() {
             ("/auth/session", FRIEND, "GET"),
         ] {
             let reply = browser.send(preflight(path, origin, method)).await;
-            must_be_refused(&reply, &[403, 405], path);
+            assert!([403, 405].contains(&reply.status.as_u16()), "{path}, {origin}: {}", reply.status);
             assert_eq!(reply.header("access-control-allow-origin"), None, "{path}, {origin}");
         }
     }
