@@ -3,6 +3,7 @@
 
 mod look;
 mod resolver;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::SemaphorePermit;
 use url::Url;
 
 use crate::oidc::client::certificate::ClientCertificate;
@@ -26,12 +28,19 @@ use crate::origin::{self, Localhost};
 
 pub(super) use look::Look;
 use resolver::Resolver;
+use turns::Turns;
 
 /// Longer answers are refused (requirement CB-16).
 const MAX_BODY: usize = 1024 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// From the call until the last byte of the answer.
 pub(super) const TOTAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// This many calls that people cause are made at a time, so many more wait, and none of those for longer (requirement
+/// RL-03). Metadata and keys are asked for by one at a time anyway, and wait for nobody.
+const AT_ONCE: usize = 128;
+const WAITING: usize = 1_024;
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a call accepts that can read both.
 const JSON_OR_JWT: &str = "application/json, application/jwt";
@@ -57,6 +66,9 @@ pub(super) enum CallError {
     /// Too slow.
     #[error("{0} did not answer in time")]
     Timeout(String),
+    /// Not made: others are before it, and take too long.
+    #[error("too many calls wait for {0} to answer")]
+    Busy(String),
     /// The answer is longer than one mebibyte.
     #[error("the answer of {0} is too large")]
     TooLarge(String),
@@ -71,7 +83,7 @@ pub(super) enum CallError {
 impl CallError {
     /// Whether trying again later may help by itself.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Connect(..) | Self::Broken(..) | Self::Timeout(_))
+        matches!(self, Self::Connect(..) | Self::Broken(..) | Self::Timeout(_) | Self::Busy(_))
     }
 
     /// Whether the request may have been received and acted on, although nobody knows what came of it.
@@ -112,6 +124,7 @@ pub(super) struct HttpClient {
     plain: Connections,
     /// Shows the gateway's certificate, where there is one, to endpoints that the gateway authenticates to.
     as_client: Connections,
+    turns: Turns,
 }
 
 type Connections = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
@@ -155,7 +168,7 @@ impl HttpClient {
                 connections(tls, localhost)
             }
         };
-        Ok(Self { plain, as_client })
+        Ok(Self { plain, as_client, turns: Turns::new(AT_ONCE, WAITING, PATIENCE) })
     }
 
     /// GETs a JSON document.
@@ -173,6 +186,7 @@ impl HttpClient {
         let mut request = Request::get(url.as_str()).body(Full::default()).map_err(CallError::Address)?;
         request.headers_mut().insert(AUTHORIZATION, authorization);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(JSON_OR_JWT));
+        let _turn = self.turn(url).await?;
         self.call(&self.plain, url, request, TOTAL_LIMIT).await
     }
 
@@ -188,7 +202,12 @@ impl HttpClient {
         *request.headers_mut() = headers;
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, kind);
+        let _turn = self.turn(url).await?;
         self.call(&self.as_client, url, request, limit).await
+    }
+
+    async fn turn(&self, url: &Url) -> Result<SemaphorePermit<'_>, CallError> {
+        self.turns.take().await.ok_or_else(|| CallError::Busy(place(url)))
     }
 
     async fn call(
