@@ -202,7 +202,8 @@ fn nothing_but_the_edge_imports_the_configuration() {
         let edge = ["lib", "main"].contains(&module)
             || module.starts_with("config")
             || module.starts_with("server")
-            || module.starts_with("doctor");
+            || module.starts_with("doctor")
+            || module.starts_with("explain");
         let imports_config = code(text)
             .flat_map(|(_, line)| imports(line))
             .any(|import| import == "config" || import.starts_with("config/"));

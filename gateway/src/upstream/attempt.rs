@@ -103,7 +103,15 @@ impl Failure {
 
 /// Whether the gateway itself broke a body off, somewhere below what a library says of it.
 fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<TooLarge>)
+    std::iter::successors(Some(error), |error| below(*error)).any(<dyn std::error::Error>::is::<TooLarge>)
+}
+
+/// What an error is about. An I/O error that holds another does not call it its source.
+fn below<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(held) => Some(held),
+        None => error.source(),
+    }
 }
 
 /// Too many already, or for too long.
