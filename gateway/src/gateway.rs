@@ -108,7 +108,7 @@ async fn judge<'live>(
     let route = live.routes.find(inbound.site, inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
     record.is_grpc = route.is_grpc();
-    policy::certificate(route, record.client)?;
+    policy::certificate(route, record.client, record.time)?;
     let mut caller = if route.is_for_the_provider() {
         Ok(Caller::Anonymous { stale_cookie: false })
     } else {
