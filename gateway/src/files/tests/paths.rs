@@ -201,7 +201,7 @@ async fn a_folder_that_cannot_be_opened_is_the_gateways_fault_until_it_is_there(
 #[tokio::test]
 async fn a_large_file_streams_in_pieces() {
     let site = Site::new();
-    let large = "0123456789abcdef".repeat(64 * 1024);
+    let large = "0123456789abcdef".repeat(128 * 1024);
     site.write("large.txt", &large);
     let files = site.files();
     let headers = HeaderMap::new();
