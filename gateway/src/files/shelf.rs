@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE,
 };
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use papaya::HashMap;
 use percent_encoding::percent_decode_str;
 
@@ -153,7 +153,7 @@ impl Shelf {
         if file.is_empty() || file.ends_with('/') {
             file.push_str(INDEX);
         }
-        match answer.get(CONTENT_ENCODING).map(|coding| coding.as_bytes()) {
+        match answer.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             None => {}
             Some(b"br") => file.push_str(".br"),
             Some(b"gzip") => file.push_str(".gz"),
@@ -244,7 +244,6 @@ pub(super) fn is_keepable(answer: &Response<Body>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use http::header::CONTENT_LENGTH;
 
     struct Stage {
