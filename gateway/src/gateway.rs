@@ -117,7 +117,7 @@ async fn judge<'live>(
     if route.is_indifferent() {
         caller = identity::or_anybody(caller);
     }
-    let caller = caller?;
+    let caller = identity::while_trusted(caller?, |identity| live.providers.of(identity).is_some());
     record.note(&caller);
     csrf::check(inbound, route, &caller, &site.origin)?;
     let permit = policy::decide(route, caller, inbound)?;

@@ -93,7 +93,8 @@ impl Health {
             return FULL;
         };
         // A worker's time may be a tick older than that of whoever found the server well.
-        let parts = self.millis(now).saturating_sub(back).saturating_mul(u64::from(FULL)) / millis(slow_start).max(1);
+        let parts =
+            self.millis(now).saturating_sub(back).saturating_mul(u64::from(FULL)) / millis(slow_start).max(1);
         u32::try_from(parts).unwrap_or(FULL).clamp(LEAST, FULL)
     }
 
