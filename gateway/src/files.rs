@@ -150,7 +150,7 @@ impl Files {
         let (parts, body) = answer.into_parts();
         let whole = body.collect().await;
         let bytes = whole.map_err(|error| Stop::failed(Whose::Gateway, Reason::Internal, error))?.to_bytes();
-        self.shelf.keep((request.method, path, request.headers), before, (&parts.headers, &bytes));
+        let bytes = self.shelf.keep((request.method, path, request.headers), before, (&parts.headers, bytes));
         Ok(Response::from_parts(parts, Body::Full(bytes)))
     }
 

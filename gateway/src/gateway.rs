@@ -186,7 +186,7 @@ async fn judge<'live>(
     let (number, route) = live.routes.numbered(inbound.site, inbound.path(), inbound.method())?;
     record.route = Some(&route.name);
     record.is_grpc = route.is_grpc();
-    policy::certificate(route, record.client)?;
+    policy::certificate(route, record.client, record.time)?;
     record.route_number = Some(number);
     if let Some(edge) = &route.edge {
         record.outfit = Outfit::begin(edge, inbound.headers());
@@ -202,7 +202,7 @@ async fn judge<'live>(
     if route.is_indifferent() {
         caller = identity::or_anybody(caller);
     }
-    let caller = caller?;
+    let caller = identity::while_trusted(caller?, |identity| live.providers.of(identity).is_some());
     record.note(&caller);
     if let Some(rate) = route.edge.as_ref().and_then(|edge| edge.rate) {
         toll::of_session(live, rate, &caller, record)?;

@@ -5,7 +5,7 @@ use crate::access::Record;
 use crate::caller::Caller;
 use crate::intake::Inbound;
 use crate::session::store::{Found, Store};
-use crate::session::{KeyMemo, SessionId};
+use crate::session::{Identity, KeyMemo, SessionId};
 use crate::site::Site;
 use crate::stop::{Reason, Stop};
 
@@ -52,5 +52,32 @@ pub fn or_anybody(caller: Result<Caller, Stop>) -> Result<Caller, Stop> {
             Ok(Caller::Anonymous { stale_cookie: false })
         }
         caller => caller,
+    }
+}
+
+/// The caller, if whoever signed them in is still trusted. People of a provider that was taken out of the configuration are
+/// nobody here; their cookie stays, because another gateway may have a newer configuration than this one.
+pub fn while_trusted(caller: Caller, is_trusted: impl FnOnce(&Identity) -> bool) -> Caller {
+    match caller {
+        Caller::Session(session) if !is_trusted(&session.state().identity) => {
+            Caller::Anonymous { stale_cookie: false }
+        }
+        caller => caller,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn whoever_was_signed_in_by_a_provider_that_is_gone_is_nobody() {
+        let alice = || Caller::Session(Arc::new(crate::session::tests::started(0).1));
+        assert!(while_trusted(alice(), |_| true).session().is_some());
+        let gone = while_trusted(alice(), |_| false);
+        assert!(matches!(gone, Caller::Anonymous { stale_cookie: false }));
+        let stale = while_trusted(Caller::Anonymous { stale_cookie: true }, |_| false);
+        assert!(matches!(stale, Caller::Anonymous { stale_cookie: true }));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::caller::Caller;
+use crate::clock::Timestamp;
 use crate::intake::{Inbound, Peer};
 use crate::routing::{Changes, Csrf, Edge, Forwarding, MaxBody, Route, Target};
 use crate::session::return_to::ReturnTo;
@@ -82,12 +83,13 @@ impl<'live> Permit<'live> {
 }
 
 /// Refuses clients without the certificate that the route wants, before anything else is looked at (requirement TL-06).
-pub fn certificate(route: &Route, peer: &Peer) -> Result<(), Stop> {
+/// One whose time is over is none, however long its connection has been there.
+pub fn certificate(route: &Route, peer: &Peer, now: Timestamp) -> Result<(), Stop> {
     let Some(wanted) = &route.client_certificate else {
         return Ok(());
     };
     let shown = peer.handshake.as_ref().and_then(|handshake| handshake.client.as_ref());
-    if shown.is_some_and(|shown| shown.is_among(wanted)) {
+    if shown.is_some_and(|shown| shown.is_among(wanted) && !shown.has_expired(now)) {
         return Ok(());
     }
     Err(Stop::refused(Reason::ClientCertificate))
@@ -126,11 +128,11 @@ pub fn decide<'live>(route: &'live Route, caller: Caller, inbound: &Inbound) -> 
 mod tests {
     use super::*;
     use crate::body::Body;
-    use crate::clock::Timestamp;
     use crate::request_id::RequestIds;
     use crate::rule::Rule;
     use crate::session::TokenSpec;
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn inbound(target: &str) -> Inbound {
         let request = http::Request::get(target).header("host", "app.example").header("accept", "text/html");
@@ -221,19 +223,23 @@ mod tests {
     fn a_route_for_certificates_takes_no_client_without_the_right_one() {
         use crate::handshake::client::Wanted;
         use crate::handshake::{ClientCertificate, Handshake};
+        const END: Timestamp = Timestamp(100);
         let peer = |client: Option<ClientCertificate>| Peer {
             handshake: Some(Arc::new(Handshake::new(Arc::default(), None, client))),
             ..Peer::new([127, 0, 0, 1].into())
         };
         let billing =
-            || Some(ClientCertificate::new(&[1], "CN=billing".into(), vec!["billing.example".into()]));
+            || Some(ClientCertificate::new(&[1], "CN=billing".into(), vec!["billing.example".into()], END));
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         let wanted = |names| Some(Box::new(Wanted { names, ..Wanted::default() }));
         let route = |client_certificate| Route { client_certificate, ..route(Rule::Anyone) };
-        let passes = |route: &Route, peer: &Peer| certificate(route, peer).is_ok();
+        let passes = |route: &Route, peer: &Peer| certificate(route, peer, END).is_ok();
         assert!(passes(&route(None), &Peer::new([127, 0, 0, 1].into())));
         assert!(passes(&route(wanted(names(&[]))), &peer(billing())));
         assert!(passes(&route(wanted(names(&["billing.example"]))), &peer(billing())));
+        let late =
+            certificate(&route(wanted(names(&[]))), &peer(billing()), END.plus(Duration::from_secs(1)));
+        assert!(late.is_err(), "its connection has outlasted it");
         assert!(!passes(&route(wanted(names(&["x"]))), &peer(billing())));
         assert!(!passes(&route(wanted(names(&[]))), &peer(None)));
         assert!(!passes(&route(wanted(names(&[]))), &Peer::new([127, 0, 0, 1].into())));

@@ -73,10 +73,13 @@ impl Route {
         is_theirs || self.is_indifferent()
     }
 
-    /// Whether it makes no difference who asks: everybody may pass, and all are answered alike.
+    /// Whether it makes no difference who asks: everybody may pass, and all are answered alike. Not where the upstream is
+    /// told who asks: it must hear of nobody that another provider signed in, and not of nobody while nobody can tell.
     pub fn is_indifferent(&self) -> bool {
         let has_persons_token = self.token.as_ref().is_some_and(|spec| spec.is_for_sessions());
-        self.rule.is_public() && !has_persons_token && !matches!(self.target, Target::Endpoint(_))
+        let tells_who = self.changes.as_ref().is_some_and(|changes| changes.introduction.is_some());
+        let is_personal = has_persons_token || tells_who || matches!(self.target, Target::Endpoint(_));
+        self.rule.is_public() && !is_personal
     }
 
     /// Whether gRPC is spoken here, so that clients read no other form of answer.
@@ -203,5 +206,14 @@ pub(crate) mod tests {
         };
         assert!(with(None) && with(Some(TokenKind::Client)));
         assert!(!with(Some(TokenKind::User)) && !with(Some(TokenKind::UserOrClient)));
+    }
+
+    #[test]
+    fn it_makes_a_difference_who_asks_where_the_upstream_is_told() {
+        let changing = |introduction| {
+            let changes = Some(Box::new(Changes { introduction, ..Changes::default() }));
+            Route { changes, ..route("/", &["GET"]) }.is_indifferent()
+        };
+        assert!(changing(None) && !changing(Some(Arc::default())));
     }
 }

@@ -211,7 +211,8 @@ impl Upstream {
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
-        if trailers.is_some() {
+        // A handshake has no body, and says something else in `Connection`.
+        if trailers.is_some() && handshake.is_none() {
             body = self.let_trailers_up(permit.route(), announced, &mut parts.headers, body);
         }
         let version = std::mem::replace(&mut parts.version, Version::HTTP_11);

@@ -1,6 +1,6 @@
 //! A signed-in person, made without a provider: what `sessions.rs` makes by the million and `instructions.rs` once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -40,16 +40,16 @@ pub(super) async fn begin(live: &Live, number: usize) -> anyhow::Result<SessionI
         address: "192.0.2.17".into(),
     };
     let beginning =
-        Beginning { identity: identity(number), credentials, device, origin: OriginTag::default() };
+        Beginning { identity: identity(live, number)?, credentials, device, origin: OriginTag::default() };
     let (id, _) = live.sessions.begin(beginning, now).await?;
     Ok(id)
 }
 
-/// One text, as in the gateway, where it is the configuration's.
-static ISSUER: LazyLock<Arc<str>> = LazyLock::new(|| "http://localhost:3002".into());
-
 /// A person as Entra External ID describes one.
-fn identity(number: usize) -> Identity {
+fn identity(live: &Live, number: usize) -> anyhow::Result<Identity> {
+    // One text, as in the gateway, where it is the configuration's: nobody else's people are let in.
+    let provider = live.providers.at(0).context("the configuration has no provider")?;
+    let issuer = &provider.settings().issuer;
     let claims = json!({
         "sub": format!("{number:0>43}"),
         "oid": format!("{number:0>36}"),
@@ -63,13 +63,13 @@ fn identity(number: usize) -> Identity {
         Value::Object(claims) => claims,
         _ => Map::new(),
     };
-    Identity {
-        provider: Arc::clone(&ISSUER),
-        issuer: Arc::clone(&ISSUER),
+    Ok(Identity {
+        provider: Arc::clone(issuer),
+        issuer: Arc::clone(issuer),
         provider_session: None,
         asserted: Timestamp(1_800_000_000),
         subject: format!("{number:0>43}"),
         claims: claims.into(),
         granted: "openid profile email".parse().unwrap_or_default(),
-    }
+    })
 }

@@ -214,6 +214,22 @@ async fn sessions_live_on_as_they_began_and_new_ones_by_the_new_lifetimes() {
 }
 
 #[tokio::test]
+async fn people_of_a_provider_that_was_taken_out_are_nobody_until_it_is_back() {
+    let site = Site::start().await;
+    let browser = site.signed_in(ALICE).await;
+    let mut before = String::new();
+    let other = |text: String| {
+        before.clone_from(&text);
+        let line = text.lines().find(|line| line.starts_with("issuer ")).expect("an issuer");
+        text.replacen(line, "issuer = \"http://localhost:1\"", 1)
+    };
+    site.reload(other).expect("sound");
+    assert_eq!(browser.session().await["signed_in"], false);
+    site.reload(|_| before).expect("sound");
+    assert_eq!(browser.session().await["signed_in"], true, "another gateway may have known it all the time");
+}
+
+#[tokio::test]
 async fn keys_may_be_added_in_front_and_everybody_stays_signed_in_also_over_a_restart() {
     let (mut site, _echo) = program(|plan| plan.store(Kept::File).keys(&["one"])).await;
     let before = site.signed_in(ALICE).await;

@@ -963,7 +963,7 @@ pub(super) const ROUTE: Table = Table {
             "identity_headers",
             "table",
             Default("none"),
-            "With `upstream`: claims of the ID token by the header that carries each: `{ \"X-User\" = \"sub\", \"X-Groups\" = \"groups\" }`. A list has commas between its members; `%`, commas inside a member and what is not visible ASCII are percent-encoded (UTF-8). `{ claim = \"groups\", form = \"json\" }` writes JSON instead. A claim that is absent, empty or an object has no header, nor has anything where nobody is signed in. What clients send under these names is removed on every route of the gateway.",
+            "With `upstream`: claims of the ID token by the header that carries each: `{ \"X-User\" = \"sub\", \"X-Groups\" = \"groups\" }`. A list has commas between its members; `%`, commas inside a member and what is not visible ASCII are percent-encoded (UTF-8). `{ claim = \"groups\", form = \"json\" }` writes JSON instead. A claim that is absent, empty or an object has no header, nor has anything where nobody is signed in. What clients send under these names is removed on every route of the gateway. A name holds no underscore: many servers read it as a hyphen.",
         ),
         key(
             "identity_token",
@@ -1159,7 +1159,7 @@ pub(super) const CLIENT_CERTIFICATE: Table = Table {
             "subject",
             "list of strings",
             Default("any"),
-            "Subjects as OpenSSL and RFC 4514 write them, such as `CN=billing, O=Example`, compared exactly. The certificate's must be one of them.",
+            "Subjects as OpenSSL and RFC 4514 write them, such as `CN=billing, O=Example`, compared exactly; what has a meaning there and stands in a value is escaped (`CN=Doe\\, Jane`). The certificate's must be one of them.",
         ),
         key(
             "forward",

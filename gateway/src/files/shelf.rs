@@ -25,6 +25,9 @@ use super::folder::INDEX;
 pub(super) const LONGEST: u64 = 1024 * 1024;
 /// All that is kept, in bytes of files; when there is more, everything is forgotten at once.
 const MOST: usize = 32 * 1024 * 1024;
+/// All that is in memory, in bytes of files: what is kept, what is being read, and what clients that take their time still
+/// hold. When there is more, files are streamed in pieces, as long ones always are (requirement RL-04).
+const MOST_ALIVE: usize = 4 * MOST;
 /// What an entry counts beside its bytes.
 const BESIDE: usize = 1024;
 /// For how long nothing but the file itself is asked after: whether a better precompressed sibling came, or a link moved.
@@ -38,6 +41,46 @@ pub(super) struct Shelf {
     root: PathBuf,
     kept: HashMap<String, Arc<Kept>, RandomState>,
     bytes: AtomicUsize,
+    alive: Arc<AtomicUsize>,
+}
+
+/// A file that is about to be read whole: where it lies, its state before that, and the room for it.
+pub(super) struct Before {
+    file: PathBuf,
+    state: State,
+    room: Room,
+}
+
+/// Room in memory for the bytes of a file, free again when it is dropped.
+struct Room {
+    alive: Arc<AtomicUsize>,
+    size: usize,
+}
+
+/// Bytes of a file, and their room for as long as anybody holds them.
+struct Lent {
+    bytes: Bytes,
+    _room: Room,
+}
+
+impl Room {
+    fn take(alive: &Arc<AtomicUsize>, size: usize) -> Option<Self> {
+        let room = Self { alive: Arc::clone(alive), size };
+        let before = alive.fetch_add(size, Ordering::Relaxed);
+        (before.saturating_add(size) <= MOST_ALIVE).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 #[derive(Debug)]
@@ -74,7 +117,12 @@ impl State {
 
 impl Shelf {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), kept: HashMap::default(), bytes: AtomicUsize::new(0) }
+        Self {
+            root: root.to_owned(),
+            kept: HashMap::default(),
+            bytes: AtomicUsize::new(0),
+            alive: Arc::default(),
+        }
     }
 
     /// The answer to a plain request for that path, if it is at hand and still true.
@@ -82,13 +130,16 @@ impl Shelf {
         let key = key(method, path, headers)?;
         let kept = self.kept.pin();
         let found = kept.get(&key)?;
-        let is_true = found.since.elapsed() < FRESH
-            // Its name was looked up a moment ago, so the kernel knows the answer without a disk.
-            && fs::metadata(&found.file).is_ok_and(|metadata| State::of(&metadata) == found.state);
-        if !is_true {
+        // Its name was looked up a moment ago, so the kernel knows the answer without a disk.
+        let is_same = fs::metadata(&found.file).is_ok_and(|metadata| State::of(&metadata) == found.state);
+        if !is_same {
             if let Some(gone) = kept.remove(&key) {
                 self.bytes.fetch_sub(gone.bytes.len() + BESIDE, Ordering::Relaxed);
             }
+            return None;
+        }
+        // The folder is asked anew, and perhaps names the same bytes again.
+        if found.since.elapsed() >= FRESH {
             return None;
         }
         let mut response = Response::new(Body::Full(found.bytes.clone()));
@@ -96,8 +147,8 @@ impl Shelf {
         Some(response)
     }
 
-    /// Where the file of that answer lies, and its state before it was read: what [`Self::keep`] wants to know.
-    pub(super) fn before(&self, path: &str, answer: &HeaderMap) -> Option<(PathBuf, State)> {
+    /// What [`Self::keep`] wants to know of the file of that answer; nothing for one that shall be streamed.
+    pub(super) fn before(&self, path: &str, answer: &HeaderMap) -> Option<Before> {
         let mut file = percent_decode_str(path.trim_start_matches('/')).decode_utf8().ok()?.into_owned();
         if file.is_empty() || file.ends_with('/') {
             file.push_str(INDEX);
@@ -112,31 +163,50 @@ impl Shelf {
         let file = self.root.join(file);
         let metadata =
             fs::metadata(&file).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LONGEST)?;
-        Some((file, State::of(&metadata)))
+        let Some(room) = Room::take(&self.alive, usize::try_from(metadata.len()).ok()?) else {
+            // What nobody asks for any more is not worth more than what is asked for now.
+            self.forget_all(0);
+            return None;
+        };
+        Some(Before { file, state: State::of(&metadata), room })
     }
 
-    /// Keeps an answer whose bytes were read since `state` was seen; not if the file has changed meanwhile.
+    /// Keeps an answer whose bytes were read since `before`; not if the file has changed meanwhile. The bytes as they are
+    /// to be answered.
     pub(super) fn keep(
         &self,
         (method, path, asked): (&Method, &str, &HeaderMap),
-        (file, state): (PathBuf, State),
-        (headers, bytes): (&HeaderMap, &Bytes),
-    ) {
+        before: Before,
+        (headers, bytes): (&HeaderMap, Bytes),
+    ) -> Bytes {
+        let Before { file, state, room } = before;
         let is_same = fs::metadata(&file).is_ok_and(|metadata| State::of(&metadata) == state);
         let Some(key) = key(method, path, asked).filter(|_| is_same && state.length == bytes.len() as u64)
         else {
-            return;
+            return Bytes::from_owner(Lent { bytes, _room: room });
         };
+        let kept = self.kept.pin();
+        // One copy is enough for all who hold it.
+        let known = kept.get(&key).filter(|known| known.bytes == bytes);
+        let bytes =
+            known.map_or_else(|| Bytes::from_owner(Lent { bytes, _room: room }), |known| known.bytes.clone());
         let size = bytes.len() + BESIDE;
-        if self.bytes.fetch_add(size, Ordering::Relaxed) + size > MOST {
-            self.kept.pin().clear();
-            self.bytes.store(size, Ordering::Relaxed);
+        // Wraps for a moment where another thread forgets everything between somebody's taking away and counting.
+        if self.bytes.fetch_add(size, Ordering::Relaxed).wrapping_add(size) > MOST {
+            self.forget_all(size);
         }
-        let kept =
+        let entry =
             Kept { file, state, since: Instant::now(), headers: headers.clone(), bytes: bytes.clone() };
-        if let Some(old) = self.kept.pin().insert(key, Arc::new(kept)) {
+        if let Some(old) = kept.insert(key, Arc::new(entry)) {
             self.bytes.fetch_sub(old.bytes.len() + BESIDE, Ordering::Relaxed);
         }
+        bytes
+    }
+
+    /// `size` is counted already, of what comes next.
+    fn forget_all(&self, size: usize) {
+        self.kept.pin().clear();
+        self.bytes.store(size, Ordering::Relaxed);
     }
 
     /// Whether a request is one whose answer may be kept: the whole file, without conditions.
@@ -174,7 +244,6 @@ pub(super) fn is_keepable(answer: &Response<Body>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use http::header::CONTENT_LENGTH;
 
     struct Stage {
@@ -198,7 +267,7 @@ mod tests {
         fn keep(&self, path: &str, text: &str, answer: &HeaderMap) {
             if let Some(before) = self.shelf.before(path, answer) {
                 let bytes = Bytes::from(text.to_owned());
-                self.shelf.keep((&Method::GET, path, &HeaderMap::new()), before, (answer, &bytes));
+                self.shelf.keep((&Method::GET, path, &HeaderMap::new()), before, (answer, bytes));
             }
         }
 
@@ -281,6 +350,34 @@ mod tests {
         stage.write("long", &"x".repeat(length));
         assert!(stage.shelf.before("/long", &HeaderMap::new()).is_none());
         assert!(stage.shelf.before("/", &HeaderMap::new()).is_none(), "there is no page");
+    }
+
+    #[test]
+    fn what_is_in_memory_is_counted_and_the_rest_is_streamed() {
+        let stage = Stage::with("file", "");
+        let length = usize::try_from(LONGEST).expect("small");
+        stage.write("file", &"x".repeat(length));
+        let before = || stage.shelf.before("/file", &HeaderMap::new());
+        let mut reading: Vec<_> = (0..MOST_ALIVE / length).map(|_| before().expect("room")).collect();
+        assert!(before().is_none());
+        reading.clear();
+        assert!(before().is_some(), "the twin: they are done");
+    }
+
+    #[test]
+    fn slow_clients_share_the_bytes_of_a_file_until_it_changes() {
+        let stage = Stage::with("file", "text");
+        let read = |text: &'static str| {
+            let before = stage.shelf.before("/file", &HeaderMap::new()).expect("room");
+            let bytes = Bytes::from_static(text.as_bytes());
+            stage.shelf.keep((&Method::GET, "/file", &HeaderMap::new()), before, (&HeaderMap::new(), bytes))
+        };
+        let alive = || stage.shelf.alive.load(Ordering::Relaxed);
+        let first = read("text");
+        assert_eq!((read("text").as_ptr(), alive()), (first.as_ptr(), 4));
+        stage.write("file", "longer");
+        let second = read("longer");
+        assert_eq!((&first[..], &second[..], alive()), (&b"text"[..], &b"longer"[..], 10));
     }
 
     #[test]

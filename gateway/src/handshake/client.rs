@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
+use crate::clock::Timestamp;
+
 /// A client's certificate, verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
@@ -16,6 +18,8 @@ pub struct ClientCertificate {
     names: Vec<String>,
     /// `Client-Cert` (RFC 9440, section 2.1).
     header: HeaderValue,
+    /// The last moment of its validity: connections outlast it, and so do resumed handshakes, in which nobody looks again.
+    not_after: Timestamp,
 }
 
 /// Whose certificates a route takes, of all that `client_ca` vouches for.
@@ -34,9 +38,14 @@ impl ClientCertificate {
     ///
     /// # Panics
     /// Never: base64 is visible ASCII.
-    pub fn new(der: &[u8], subject: String, names: Vec<String>) -> Self {
+    pub fn new(der: &[u8], subject: String, names: Vec<String>, not_after: Timestamp) -> Self {
         let header = HeaderValue::try_from(format!(":{}:", STANDARD.encode(der)));
-        Self { subject, names, header: header.expect("base64 is visible ASCII") }
+        Self { subject, names, header: header.expect("base64 is visible ASCII"), not_after }
+    }
+
+    /// Whether its time is over.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now > self.not_after
     }
 
     /// The certificate as upstreams are told it.
@@ -64,12 +73,17 @@ mod tests {
 
     fn certificate() -> ClientCertificate {
         let names = vec!["spiffe://example/billing".to_owned(), "billing.example".to_owned()];
-        ClientCertificate::new(&[1, 2, 3, 255], "CN=billing".to_owned(), names)
+        ClientCertificate::new(&[1, 2, 3, 255], "CN=billing".to_owned(), names, Timestamp(100))
     }
 
     #[test]
     fn it_is_written_as_a_structured_field() {
         assert_eq!(certificate().header(), ":AQID/w==:");
+    }
+
+    #[test]
+    fn it_is_good_until_its_last_moment() {
+        assert!(!certificate().has_expired(Timestamp(100)) && certificate().has_expired(Timestamp(101)));
     }
 
     #[test]

@@ -92,7 +92,9 @@ impl Health {
         let Some(slow_start) = slow_start.filter(|_| back != 0) else {
             return FULL;
         };
-        let parts = (self.millis(now) - back).saturating_mul(u64::from(FULL)) / millis(slow_start).max(1);
+        // A worker's time may be a tick older than that of whoever found the server well.
+        let parts =
+            self.millis(now).saturating_sub(back).saturating_mul(u64::from(FULL)) / millis(slow_start).max(1);
         u32::try_from(parts).unwrap_or(FULL).clamp(LEAST, FULL)
     }
 
@@ -181,5 +183,6 @@ mod tests {
         let weights = [10, 60, 109, 110, 500].map(|second| bench.health.weight(bench.at(second), slow));
         assert_eq!(weights, [LEAST, 50, 99, FULL, FULL]);
         assert_eq!(bench.health.weight(bench.at(10), None), FULL);
+        assert_eq!(bench.health.weight(bench.at(9), slow), LEAST, "whose clock is a tick behind");
     }
 }

@@ -133,14 +133,21 @@ impl Upstream {
 struct Lent {
     incoming: Incoming,
     stream: Option<Stream>,
+    /// Whether its end was told.
+    is_told: bool,
 }
+
+/// The server gave its answer up before the end.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off: its stream was reset")]
+struct CutOff;
 
 impl Lent {
     fn body(incoming: Incoming, stream: Stream) -> Body {
         if incoming.is_end_stream() {
             return Body::Empty;
         }
-        Body::Upstream(Box::pin(Self { incoming, stream: Some(stream) }))
+        Body::Upstream(Box::pin(Self { incoming, stream: Some(stream), is_told: false }))
     }
 }
 
@@ -154,8 +161,13 @@ impl http_body::Body for Lent {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.incoming).poll_frame(cx));
-        if frame.is_none() || this.incoming.is_end_stream() {
+        let is_whole = this.incoming.is_end_stream();
+        if frame.is_none() || is_whole {
             this.stream = None;
+        }
+        // The library takes a stream that was reset without an error for one that has ended (requirement H1-14).
+        if frame.is_none() && !std::mem::replace(&mut this.is_told, true) && !is_whole {
+            return Poll::Ready(Some(Err(CutOff.into())));
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
@@ -195,4 +207,69 @@ pub(super) fn absolute(target: &Uri, server: &Server) -> Result<Uri, http::Error
     parts.authority = Some(Authority::try_from(server.authority.as_bytes())?);
     parts.path_and_query = target.path_and_query().cloned();
     Ok(Uri::from_parts(parts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use http::Response;
+    use http_body_util::BodyExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::oneshot;
+    use tokio::task::LocalSet;
+
+    use crate::upstream::http1;
+    use crate::upstream::pool::Pool;
+    use crate::upstream::room::Room;
+
+    /// Answers one request with a piece, and with the end of the stream or its reset once `go` is said.
+    async fn serve(listener: TcpListener, go: oneshot::Receiver<()>, reset: Option<h2::Reason>) {
+        let (tcp, _) = listener.accept().await.expect("a connection");
+        let mut connection = h2::server::handshake(tcp).await.expect("HTTP/2");
+        let (_, mut respond) = connection.accept().await.expect("a request").expect("a whole one");
+        let mut body = respond.send_response(Response::new(()), false).expect("a stream");
+        body.send_data(Bytes::from_static(b"half"), false).expect("a stream");
+        tokio::spawn(async move {
+            go.await.expect("said");
+            match reset {
+                Some(reason) => body.send_reset(reason),
+                None => body.send_data(Bytes::new(), true).expect("a stream"),
+            }
+        });
+        while connection.accept().await.is_some() {}
+    }
+
+    /// What is read behind the first piece of an answer that ends so.
+    async fn rest(reset: Option<h2::Reason>) -> Result<Bytes, BodyError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (go, going) = oneshot::channel();
+        tokio::spawn(serve(listener, going, reset));
+        let tcp = TcpStream::connect(address).await.expect("it listens");
+        let seat = Room::new(None).try_seat().expect("a seat");
+        let mut streams = connect::http2(http1::Stream::Plain(tcp), seat, 1).await.expect("HTTP/2");
+        let request = Request::get("http://upstream.example/").body(Body::Empty).expect("a request");
+        let answer = streams.sender.send_request(request).await.expect("an answer");
+        let visit = Rc::new(Pool::new(Arc::default(), None)).enter();
+        let mut body =
+            Lent::body(answer.into_body(), Stream::new(Rc::new(Cell::new(0)), Rc::default(), visit));
+        let first = body.frame().await.expect("a frame").expect("whole").into_data().expect("data");
+        assert_eq!(first, "half");
+        go.send(()).expect("awaited");
+        Ok(body.collect().await?.to_bytes())
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_stream_is_reset_is_cut_off_whatever_the_reason() {
+        let work = async {
+            assert!(rest(None).await.expect("the end").is_empty());
+            for reason in [h2::Reason::NO_ERROR, h2::Reason::CANCEL, h2::Reason::INTERNAL_ERROR] {
+                assert!(rest(Some(reason)).await.is_err(), "{reason:?}");
+            }
+        };
+        LocalSet::new().run_until(work).await;
+    }
 }

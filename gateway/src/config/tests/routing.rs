@@ -101,6 +101,10 @@ fn what_changes_a_request_goes_with_an_upstream_and_contradicts_nothing() {
             "path = \"/x\"\nfiles = \"web\"\nidentity_headers = { X-A = \"sub\" }",
             "changes what an upstream gets",
         ),
+        (
+            "path = \"/x\"\nupstream = \"todo\"\nidentity_headers = { X_A = \"sub\" }",
+            "clients may send the other",
+        ),
         ("path = \"/x\"\nupstream = \"todo\"\nstrip = true\nreplace = \"/y\"", "not both"),
         ("exact = \"/x\"\nupstream = \"todo\"\nstrip = true", "nothing would be left"),
         ("path = \"/x\"\nupstream = \"todo\"\nreplace = \"/y/../z\"", "dot segment"),

@@ -126,6 +126,10 @@ fn take_trailers(bytes: &mut BytesMut) -> Result<Piece, Broken> {
     }
     let mut fields = [httparse::EMPTY_HEADER; 32];
     match httparse::parse_headers(bytes, &mut fields) {
+        // The library takes a line feed alone for the end of a line.
+        Ok(httparse::Status::Complete((length, _))) if has_bare_line_feed(&bytes[..length]) => {
+            Err(Broken::Chunk)
+        }
         Ok(httparse::Status::Complete((length, fields))) => {
             let mut trailers = HeaderMap::with_capacity(fields.len());
             for field in fields {
@@ -139,6 +143,10 @@ fn take_trailers(bytes: &mut BytesMut) -> Result<Piece, Broken> {
         Ok(httparse::Status::Partial) if bytes.len() < MAX_TRAILERS => Ok(Piece::Unknown),
         _ => Err(Broken::Chunk),
     }
+}
+
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    lines.split_inclusive(|byte| *byte == b'\n').any(|line| !line.ends_with(b"\r\n"))
 }
 
 /// One chunk, short enough to be copied, at the end of `out`.
@@ -217,6 +225,9 @@ mod tests {
             b"4;\x01\r\nWiki\r\n0\r\n\r\n",
             b"10000000000000000\r\nWiki\r\n0\r\n\r\n",
             b"4\r\nWiki\r\n0\r\nno colon\r\n\r\n",
+            b"4\r\nWiki\r\n0\r\n\n",
+            b"4\r\nWiki\r\n0\r\nname: value\n\r\n",
+            b"4\r\nWiki\r\n0\r\nname: value\r\n\n",
         ] {
             assert!(matches!(read(wire, 3), Err(Broken::Chunk)), "{}", wire.escape_ascii());
         }

@@ -95,7 +95,7 @@ pub(super) fn read(bytes: &[u8], method: &Method, headers: &mut HeaderMap) -> Re
     if said.chunked {
         map.remove(CONTENT_LENGTH);
     }
-    let keeps_alive = said.keeps_alive(is_http11) && framing != Framing::ToEnd;
+    let keeps_alive = said.keeps_alive(status, is_http11) && framing != Framing::ToEnd;
     Ok(Some(Head { status, headers: map, framing, keeps_alive, length }))
 }
 
@@ -157,9 +157,16 @@ impl Said {
         })
     }
 
-    /// A length beside chunks is a sign that somebody on the way reads otherwise: nothing follows such an answer.
-    fn keeps_alive(&self, is_http11: bool) -> bool {
-        !self.closes && (is_http11 || self.keeps) && !(self.chunked && self.length.is_some())
+    /// A length beside chunks, or a body announced where there is none, is a sign that somebody on the way reads
+    /// otherwise: nothing follows such an answer.
+    fn keeps_alive(&self, status: StatusCode, is_http11: bool) -> bool {
+        let is_doubtful = match status {
+            StatusCode::NO_CONTENT => self.chunked || self.length.is_some_and(|length| length > 0),
+            // Its length is that of the answer with status 200, which was not sent.
+            StatusCode::NOT_MODIFIED => self.chunked,
+            _ => self.chunked && self.length.is_some(),
+        };
+        !self.closes && (is_http11 || self.keeps) && !is_doubtful
     }
 }
 

@@ -27,11 +27,10 @@ impl Stream {
     /// Whether the server has neither closed the connection nor said what nobody asked for. Costs no system call, unless
     /// something has arrived.
     pub(super) fn is_quiet(&mut self) -> bool {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        };
-        if tcp.try_io(Interest::READABLE, || Ok(())).is_err() {
+        // What came under TLS may have been read from the socket and lie decrypted here: TLS itself is asked, always.
+        if let Self::Plain(tcp) = self
+            && tcp.try_io(Interest::READABLE, || Ok(())).is_err()
+        {
             return true;
         }
         // A readiness that was not taken back yet, or what TLS says for itself.
@@ -111,5 +110,48 @@ impl AsyncWrite for Upgraded {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    #[tokio::test]
+    async fn what_tls_has_read_and_nobody_asked_for_is_not_quiet() {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a name");
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let server = ServerConfig::builder().with_no_client_auth();
+        let server = server.with_single_cert(vec![made.cert.der().clone()], key).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).expect("a certificate");
+        let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let serving = tokio::spawn(async move {
+            let (tcp, _) = listener.accept().await.expect("a connection");
+            let mut tls = TlsAcceptor::from(Arc::new(server)).accept(tcp).await.expect("a handshake");
+            tls.write_all(b"answer, and another").await.expect("read");
+            tls.flush().await.expect("read");
+            tls
+        });
+        let tcp = TcpStream::connect(address).await.expect("it listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = TlsConnector::from(Arc::new(client)).connect(name, tcp).await.expect("a handshake");
+        let mut stream = Stream::Tls(Box::new(tls));
+        let mut bytes = [0; 6];
+        stream.read_exact(&mut bytes).await.expect("the answer");
+        let _open = serving.await.expect("served");
+        assert!(!stream.is_quiet(), "there is more than the answer");
+        let mut rest = [0; 12];
+        stream.read_exact(&mut rest).await.expect("all but what was looked at");
+        assert!(stream.is_quiet(), "the twin: that was all");
     }
 }

@@ -132,6 +132,10 @@ async fn every_way_to_end_a_body_is_understood_however_it_arrives() {
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"", true),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", true),
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b"", true),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", b"", true),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", b"", false),
+        (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"", false),
+        (b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", b"", false),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello", true),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n|hel\r\n2|\r\nlo\r\n0\r\n|\r\n",

@@ -70,12 +70,24 @@ fn claim(value: &Value<'_>) -> Option<(String, Form)> {
 /// A name that the gateway alone fills in; otherwise reported.
 fn own_name(section: &Section<'_>, value: &Value<'_>, text: &str) -> Option<HeaderName> {
     let name = header_name(value, section, text)?;
+    if name.as_str().contains('_') {
+        let message = format!(
+            "many servers read `{name}` and `{}` as one, and clients may send the other",
+            hyphened(&name)
+        );
+        section.report().problem(&value.place(), message, "write hyphens instead of underscores");
+        return None;
+    }
     if is_governed_in_requests(&name) || name.as_str().starts_with("content-") {
         let message = format!("`{name}` has another meaning, which no claim can take");
         section.report().problem(&value.place(), message, "write a name of your own, such as \"X-User\"");
         return None;
     }
     Some(name)
+}
+
+fn hyphened(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
 }
 
 fn token(section: &Section<'_>, has_key: bool) -> Option<Recipe> {
