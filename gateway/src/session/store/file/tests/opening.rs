@@ -106,12 +106,33 @@ async fn a_damaged_file_is_refused_and_never_emptied() {
     futures_util::future::join_all(all.iter().map(|(key, stored)| file.create(*key, stored))).await;
     drop(file);
     let whole = fs::read(place.path()).expect("read");
-    for damage in [4096..whole.len(), 4096..whole.len() / 2, whole.len() / 4..whole.len() / 2] {
+    let damage = |part: std::ops::Range<usize>| {
         let mut damaged = whole.clone();
-        damaged[damage.clone()].iter_mut().for_each(|byte| *byte ^= 0x55);
+        damaged[part].iter_mut().for_each(|byte| *byte ^= 0x55);
         fs::write(place.path(), &damaged).expect("written");
+    };
+    // What holds nothing at the moment may lie anywhere, by how the writes were put together: a sixteenth that is damaged
+    // is noticed, or nothing was lost.
+    let mut noticed = 0;
+    for part in 1..16 {
+        damage(whole.len() * part / 16..whole.len() * (part + 1) / 16);
+        match File::open(&place.path()) {
+            Err(error) => {
+                assert!(matches!(error, OpenError::Damaged { .. }), "{part}: {error}");
+                noticed += 1;
+            }
+            Ok(file) => {
+                for (key, _) in &all {
+                    assert!(file.load(*key).await.expect("read").is_some(), "{part}: a session is lost");
+                }
+            }
+        }
+    }
+    assert!(noticed > 0, "no damage was noticed");
+    for part in [4096..whole.len(), 4096..whole.len() / 2] {
+        damage(part.clone());
         let refused = refusal(&place.path());
-        assert!(matches!(refused, OpenError::Damaged { .. }), "{damage:?}: {refused}");
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{part:?}: {refused}");
         assert!(refused.to_string().contains("move it away"));
         assert_eq!(fs::metadata(place.path()).expect("still there").len(), whole.len() as u64);
     }
