@@ -42,15 +42,17 @@ pub async fn handle(
     let generation = worker.generation();
     let live = &*generation.live;
     let in_flight = worker.sheet.begun();
+    let is_proxy = peer.is_proxy;
     // Strangers' word about whom they speak for is not even read (requirement HD-04).
-    let told = if peer.is_proxy { live.proxies.hear(peer, request.headers()) } else { None };
+    let told = if is_proxy { live.proxies.hear(peer, request.headers()) } else { None };
     let peer = told.as_ref().map_or(peer, |told| &told.client);
     let request_id = told.as_ref().and_then(|told| told.request_id).unwrap_or_else(|| worker.ids.next());
     let mut record = Record::begin(request_id, live.clock.now(), peer, request.method(), request.uri());
     record.version = request.version();
     if let Some(traces) = &live.traces {
         let now = || live.clock.precise();
-        record.trace = Trace::begin(traces.sampling(), &worker.dice, request.headers(), arrived, now);
+        let (sampling, headers) = (traces.sampling(), request.headers());
+        record.trace = Trace::begin(sampling, &worker.dice, headers, is_proxy, arrived, now);
     }
     let reader = Reader::of(request.headers());
     let plain = told.as_ref().filter(|told| told.is_plain).map(|_| live.site_of(request.headers()));

@@ -72,16 +72,17 @@ pub struct Story {
 
 impl Trace {
     /// The trace that a request belongs to; nothing for one that is neither recorded nor passed on. `now` is asked for the
-    /// time since 1970 only if the request is recorded.
+    /// time since 1970 only if the request is recorded. `is_proxy` says whether one of our proxies sent it.
     pub fn begin(
         sampling: &Sampling,
         dice: &Dice,
         headers: &HeaderMap,
+        is_proxy: bool,
         arrived: Instant,
         now: impl FnOnce() -> Duration,
     ) -> Option<Box<Self>> {
         let begin = |own| Recording { own, began: now(), arrived, spans: Vec::new() };
-        if sampling.trust == Trust::Everybody
+        if sampling.trust.believes(is_proxy)
             && let Some(parent) = Parent::of(headers)
         {
             let recording = (parent.sampled && sampling.records).then(|| begin(SpanId::random()));

@@ -1332,9 +1332,9 @@ pub(super) const TELEMETRY: Table = Table {
         ),
         key(
             "continue_traces",
-            "`\"nobody\"` or `\"everybody\"`",
+            "`\"nobody\"`, `\"trusted-proxies\"` or `\"everybody\"`",
             Default("`\"nobody\"`"),
-            "Whose `traceparent` and `tracestate` are believed. `\"everybody\"` only where none but programs of yours reach the gateway: whoever is believed chooses the trace, and that it is recorded here and behind the gateway. Others are linked, not continued.",
+            "Whose `traceparent` and `tracestate` are believed. `\"trusted-proxies\"`: what `listen.trusted_proxies` send, who must then not pass on what strangers say. `\"everybody\"` only where none but programs of yours reach the gateway: whoever is believed chooses the trace, and that it is recorded here and behind the gateway. Others are linked, not continued.",
         ),
     ],
 };

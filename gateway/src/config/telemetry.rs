@@ -15,7 +15,8 @@ use super::raw::{Section, Text};
 use super::secrets::{self, Surroundings, Wanted};
 use super::{check, schema};
 
-const TRUSTED: [(&str, Trust); 2] = [("nobody", Trust::Nobody), ("everybody", Trust::Everybody)];
+const TRUSTED: [(&str, Trust); 3] =
+    [("nobody", Trust::Nobody), ("trusted-proxies", Trust::Proxies), ("everybody", Trust::Everybody)];
 /// One in a hundred.
 const SHARE: f64 = 0.01;
 /// Where collectors take traces (OTLP 1, "OTLP/HTTP Request").

@@ -11,8 +11,21 @@ pub enum Trust {
     /// Nobody's: a trace begins here.
     #[default]
     Nobody,
+    /// That of the proxies in front.
+    Proxies,
     /// Everybody's: only programs of ours can reach this gateway.
     Everybody,
+}
+
+impl Trust {
+    /// Whether a request is believed that came from one of our proxies, or not.
+    pub fn believes(self, is_proxy: bool) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Proxies => is_proxy,
+            Self::Everybody => true,
+        }
+    }
 }
 
 /// The resolved `continue_traces` and `sample` of `[telemetry]`.

@@ -18,8 +18,11 @@ fn parent(value: &str) -> Option<Parent> {
 }
 
 fn begin(trust: Trust, records: bool, share: f64, headers: &HeaderMap) -> Option<Box<Trace>> {
-    let sampling = Sampling::new(trust, records, share);
-    Trace::begin(&sampling, &Dice::new(), headers, Instant::now(), || Duration::from_secs(1_000))
+    begin_from(false, Sampling::new(trust, records, share), headers)
+}
+
+fn begin_from(is_proxy: bool, sampling: Sampling, headers: &HeaderMap) -> Option<Box<Trace>> {
+    Trace::begin(&sampling, &Dice::new(), headers, is_proxy, Instant::now(), || Duration::from_secs(1_000))
 }
 
 /// What the upstream is told.
@@ -131,6 +134,15 @@ fn a_trusted_callers_trace_goes_on() {
     assert_eq!((call.parent, call.id), (Some(request.id), step));
     assert_eq!(request.end, request.start + Duration::from_millis(5));
     assert!(story.is_continued && story.link.is_none());
+}
+
+#[test]
+fn a_proxy_in_front_is_believed_and_nobody_beside_it() {
+    let sent = headers(&[("traceparent", &format!("00-{TRACE}-{SPAN}-01"))]);
+    let sampling = Sampling::new(Trust::Proxies, true, 0.0);
+    let trace = begin_from(true, sampling, &sent).expect("the proxy's wish counts");
+    assert_eq!(trace.id().to_string(), TRACE);
+    assert!(begin_from(false, sampling, &sent).is_none());
 }
 
 #[test]
